@@ -1,0 +1,60 @@
+# What a developer types. `make` alone lists it.
+
+# Debian's Python, for it alone has Debian's packages.
+PYTHON := /usr/bin/python3
+LINT := build/lint
+SOURCES := setup.py openspp_ftpd tests
+unexport PYTHONHOME PYTHONPATH
+
+.PHONY: help deps demo test quick coverage lint format clean
+
+help:
+	@echo 'make deps      install what running and testing need (Debian 12 or 13, root or sudo)'
+	@echo 'make demo      show a scan travel from a scanner into an embedded OpenSPP'
+	@echo '               ONCE=1 stops after the sample, LISTEN=ADDRESS:PORT listens elsewhere'
+	@echo 'make test      check the source, run the quick and the slow tests'
+	@echo 'make quick     run the quick tests alone, as pytest does'
+	@echo 'make coverage  run the quick tests and write build/coverage/html'
+	@echo 'make lint      check the source with black, ruff and mypy'
+	@echo 'make format    let black and ruff put the source in order'
+	@echo 'make clean     remove what these commands left'
+
+deps:
+	@tests/deps
+
+demo: deps
+	@$(PYTHON) -m openspp_ftpd demo $(if $(ONCE),--once) $(if $(LISTEN),--listen $(LISTEN))
+
+test: deps lint
+	$(PYTHON) -m pytest tests/unit tests/acceptance
+
+quick:
+	$(PYTHON) -m pytest
+
+coverage: deps
+	$(PYTHON) -m pytest --cov --cov-report=term --cov-report=html
+
+lint: $(LINT)/installed
+	@if [ -e $< ]; then set -ex; \
+	    $(LINT)/bin/black --config .black.toml --check $(SOURCES); \
+	    $(LINT)/bin/ruff check $(SOURCES); \
+	    $(LINT)/bin/mypy --no-error-summary; \
+	fi
+
+format: $(LINT)/installed
+	$(LINT)/bin/ruff check --fix --exit-zero $(SOURCES)
+	$(LINT)/bin/black --config .black.toml $(SOURCES)
+
+# Where the tools cannot be had (no network, say), the tests still run and the next time tries anew.
+# The environment sees Debian's packages: their types are checked too.
+$(LINT)/installed: tests/lint-requirements.txt
+	@rm -rf $(LINT) && mkdir -p $(LINT)
+	@$(PYTHON) -m venv --system-site-packages $(LINT) > $(LINT).log 2>&1 \
+	    && $(LINT)/bin/pip install --retries 1 --requirement $< >> $(LINT).log 2>&1 \
+	    && cp $< $@ \
+	    || echo 'make lint: black, ruff and mypy could not be installed ($(LINT).log says why);' \
+	        'the source is not checked'
+
+clean:
+	rm -rf build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find openspp_ftpd tests -name __pycache__ -prune -exec rm -rf {} +
