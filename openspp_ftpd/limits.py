@@ -1,0 +1,170 @@
+"""Who may connect: sessions at once, failed logins, bans.
+
+Here belongs the counting, and nothing else: addresses and the time come in, replies and waits go
+out. A whole office can sit behind one address and share one user, so an address is banned only for
+failed logins under several names with no good one between, and a user is only slowed, never locked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Final, TypeVar
+
+from openspp_ftpd.errors import Reply
+from openspp_ftpd.settings import LimitSettings
+
+SEVERAL_NAMES: Final = 3
+"""Failed logins under fewer names than this ban no address: they are devices set up wrongly."""
+
+FIRST_WAIT: Final = 3.0
+LONGEST_WAIT: Final = 30.0
+"""Seconds before a 530: the first time, doubled by each further failure, and at most."""
+
+MOST_ENTRIES: Final = 10_000
+"""What each table remembers at most; who cycles through addresses or names displaces the oldest."""
+
+_LONGEST_USER: Final = 64
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+class Limits:
+    """The counts of the whole daemon.
+
+    `settings` may be replaced at any time; counts and bans stay. Times are monotonic seconds.
+    """
+
+    def __init__(self, settings: LimitSettings) -> None:
+        self.settings = settings
+        self._sessions: Counter[str] = Counter()
+        # Each table is in the order of last use, so that what is out of date stands first.
+        self._suspected: OrderedDict[str, dict[str, deque[float]]] = OrderedDict()
+        self._slowed: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
+        self._banned: OrderedDict[str, float] = OrderedDict()
+
+    @property
+    def sessions(self) -> int:
+        """Sessions that are open."""
+        return self._sessions.total()
+
+    def open_session(self, address: str, now: float) -> Reply | None:
+        """Count a session from `address` in; or return the 421 that it gets, uncounted."""
+        client = _parsed(address)
+        if not self._trusted(client):
+            banned_since = self._banned.get(_neighbourhood(client))
+            if banned_since is not None and now < banned_since + self.settings.ban_time:
+                minutes = math.ceil((banned_since + self.settings.ban_time - now) / 60)
+                wait = "in a minute" if minutes == 1 else f"in {minutes} minutes"
+                return Reply(421, f"Too many failed logins from here. Try again {wait}.")
+            most = self.settings.sessions_per_address
+            if most and self._sessions[str(client)] >= most:
+                return Reply(421, "Too many connections from this address. Try again in a minute.")
+        if self.sessions >= self.settings.sessions:
+            return Reply(421, "Too many scanners connected at once. Try again in a minute.")
+        self._sessions[str(client)] += 1
+        return None
+
+    def close_session(self, address: str) -> None:
+        """Count a session out that was counted in. Raises KeyError where there is none."""
+        client = str(_parsed(address))
+        if client not in self._sessions:
+            raise KeyError(f"no session from {client} is open")
+        self._sessions[client] -= 1
+        if not self._sessions[client]:
+            del self._sessions[client]
+
+    def login_failed(self, address: str, user: str, now: float) -> float:
+        """Remember that OpenSPP refused `user`'s password; the seconds to wait before the 530.
+
+        The wait counts this user's failures from this address. Bans the address where it has tried
+        several names.
+        """
+        self._forget(now)
+        client = _parsed(address)
+        name = _same_name(user)
+        if not self._trusted(client):
+            self._suspect(_neighbourhood(client), name, now)
+        key = (_neighbourhood(client), name)
+        failures = self._slowed.get(key, (0, now))[0] + 1
+        _put_last(self._slowed, key, (failures, now))
+        return min(FIRST_WAIT * 2.0 ** min(failures - 1, 10), LONGEST_WAIT)
+
+    def login_succeeded(self, address: str, user: str, now: float) -> None:
+        """Remember that `user` logged in: the address is above suspicion, the user not slowed."""
+        self._forget(now)
+        client = _neighbourhood(_parsed(address))
+        self._suspected.pop(client, None)
+        self._banned.pop(client, None)
+        self._slowed.pop((client, _same_name(user)), None)
+
+    def _suspect(self, client: str, user: str, now: float) -> None:
+        most = self.settings.failed_logins
+        failures = self._suspected.get(client, {})
+        failures.setdefault(user, deque(maxlen=most)).append(now)
+        start = now - self.settings.ban_time
+        for name in list(failures):
+            while failures[name] and failures[name][0] <= start:
+                failures[name].popleft()
+            if not failures[name]:
+                del failures[name]
+        if len(failures) >= SEVERAL_NAMES and sum(map(len, failures.values())) >= most:
+            _put_last(self._banned, client, now)
+            self._suspected.pop(client, None)
+        else:
+            _put_last(self._suspected, client, failures)
+
+    def _trusted(self, client: _Client) -> bool:
+        return not isinstance(client, str) and any(
+            client in network for network in self.settings.trusted_networks
+        )
+
+    def _forget(self, now: float) -> None:
+        """Drop what is older than `ban_time`: user names are not kept longer than needed."""
+        start = now - self.settings.ban_time
+        _drop_first(self._banned, lambda since: since <= start)
+        _drop_first(self._slowed, lambda value: value[1] <= start)
+        _drop_first(
+            self._suspected, lambda failures: all(times[-1] <= start for times in failures.values())
+        )
+
+
+_Client = IPv4Address | IPv6Address | str
+
+
+def _parsed(address: str) -> _Client:
+    """The address; an IPv4 one also where it came through an IPv6 socket."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
+        return parsed.ipv4_mapped
+    return parsed
+
+
+def _neighbourhood(client: _Client) -> str:
+    """What one attacker can choose addresses from: for IPv6 the network of /64."""
+    if isinstance(client, IPv6Address):
+        return str(IPv6Network((int(client), 64), strict=False))
+    return str(client)
+
+
+def _same_name(user: str) -> str:
+    """One spelling for what a person at a keypad means by one name, and no longer than needed."""
+    return user[:_LONGEST_USER].casefold()
+
+
+def _put_last(table: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
+    table[key] = value
+    table.move_to_end(key)
+    if len(table) > MOST_ENTRIES:
+        table.popitem(last=False)
+
+
+def _drop_first(table: OrderedDict[_Key, _Value], outdated: Callable[[_Value], bool]) -> None:
+    while table and outdated(next(iter(table.values()))):
+        table.popitem(last=False)
