@@ -26,7 +26,7 @@ class Reply:
 
 
 class Problem(enum.Enum):
-    """What went wrong: the reply code at login (0: cannot happen there), at upload, and the text."""
+    """What went wrong: the reply code at login (0: not there) and at upload, and the text."""
 
     WRONG_PASSWORD = (530, 530, "Wrong OpenSPP user or scanner password.")
     NOT_A_SCANNER_USER = (530, 550, "This user is not in OpenSPP's Scanner group.")

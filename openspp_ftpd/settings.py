@@ -30,7 +30,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class PublicAddress:
-    """The address (a name or IPv4) that a 227 reply tells to clients of `network` (None: to all)."""
+    """The address (name or IPv4) that a 227 tells to clients of `network` (None: to all)."""
 
     host: str
     network: Network | None = None

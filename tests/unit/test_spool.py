@@ -237,6 +237,23 @@ class TestNothingStays:
         with pytest.raises(ValueError, match="discarded"):
             next(pieces)
 
+    def test_memory_is_free_while_a_thread_is_within_a_read(
+        self, small_tmpfs: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before, descriptors = free(small_tmpfs), open_descriptors()
+        scan = spooled(Spool(str(small_tmpfs), MIB), bytes(500_000))
+
+        def discarded_meanwhile(fd: int, length: int, offset: int) -> bytes:
+            scan.discard()
+            assert free(small_tmpfs) == before
+            return b""
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "pread", discarded_meanwhile)
+            with pytest.raises(ValueError, match="discarded"):
+                scan.read_at(0, 100)
+        assert (free(small_tmpfs), open_descriptors()) == (before, descriptors)
+
     def test_no_content_in_a_repr(self, shared_memory: str) -> None:
         scan = spooled(Spool(shared_memory, MIB), b"secret")
         assert "secret" not in repr(scan)

@@ -1,0 +1,244 @@
+"""The configuration file becomes settings, or a list of everything that is wrong with it.
+
+`understand` judges the text alone, `load` the file and the machine around it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Final
+
+from openspp_ftpd.config import schema, values
+from openspp_ftpd.config.ini import Entry, Ini, parse
+from openspp_ftpd.config.world import Finding, check_world
+from openspp_ftpd.settings import Address, FtpSettings, Settings, TlsSettings
+
+LARGEST_FILE: Final = 1024 * 1024
+"""Bytes of a configuration; what is larger is another file."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mistake:
+    """One thing that is wrong, where, and what would be right. Line 0 is the file as a whole."""
+
+    file: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.text}" if self.line else f"{self.file}: {self.text}"
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used; `mistakes` are all that were found, one line each."""
+
+    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+        self.mistakes = tuple(sorted(mistakes))
+        super().__init__("\n".join(map(str, self.mistakes)))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings that can be served with, and what the administrator should nevertheless mend."""
+
+    settings: Settings
+    warnings: tuple[Mistake, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What a text says. A wrong option has its default here, and is named in `wrong`."""
+
+    settings: Settings
+    ini: Ini
+    mistakes: tuple[tuple[int, str], ...]
+    wrong: frozenset[tuple[str, str]]
+
+    def line(self, section: str, option: str) -> int:
+        """Where the option is set; where it is not, its section's line, or the file's first."""
+        for entry in self.ini.entries:
+            if (entry.section, entry.name) == (section, option):
+                return entry.line
+        return self.ini.sections.get(section, 1)
+
+
+def load(path: str) -> Loaded:
+    """The settings of the file at `path`. Changes nothing, so it serves a reload as well.
+
+    Raises ConfigurationError with all mistakes at once.
+    """
+    understood = understand(_read(path))
+    mistakes = [Mistake(path, line, text) for line, text in understood.mistakes]
+    warnings: list[Mistake] = []
+    for finding in check_world(understood.settings, datetime.now(UTC)):
+        if _is_of_use(finding, understood):
+            line = understood.line(finding.section, finding.option)
+            found = Mistake(path, line, _about(finding.section, finding.option, finding.text))
+            (warnings if finding.is_warning else mistakes).append(found)
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    return Loaded(understood.settings, tuple(sorted(warnings)))
+
+
+def understand(text: str) -> Understood:
+    """What the text of a configuration says. Looks at nothing else and raises nothing."""
+    ini = parse(text)
+    mistakes = list(ini.mistakes)
+    wrong: set[tuple[str, str]] = set()
+    found: dict[str, dict[str, Any]] = {section: {} for section in schema.SECTIONS}
+    for section, line in ini.sections.items():
+        if section not in schema.SECTIONS:
+            mistakes.append((line, _unknown_section(section)))
+    for entry in ini.entries:
+        if entry.section not in schema.SECTIONS:
+            continue
+        option = schema.option(entry.section, entry.name)
+        if option is None:
+            mistakes.append((entry.line, _unknown_option(entry)))
+            near = values.nearest(entry.name, _names(entry.section))
+            wrong.add((entry.section, near))  # it was meant to be set: no complaints of its default
+            continue
+        try:
+            _check_layout(entry.value, option.is_list)
+            found[entry.section][entry.name] = option.parse(entry.value)
+        except values.Wrong as error:
+            mistakes.append((entry.line, _about(entry.section, entry.name, str(error))))
+            wrong.add((entry.section, entry.name))
+
+    found["openspp"].setdefault("url", "")
+    settings = Settings(**{name: make(**found[name]) for name, make in schema.SECTIONS.items()})
+    understood = Understood(settings, ini, (), frozenset(wrong))
+    for section, names, said in _contradictions(settings):
+        if not wrong.intersection((section, name) for name in names):
+            mistakes.append((understood.line(section, names[0]), _about(section, names[0], said)))
+    return Understood(settings, ini, tuple(sorted(mistakes)), frozenset(wrong))
+
+
+def _read(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise _unusable(path, 0, "does not exist; name the configuration with -c FILE") from None
+    except OSError as error:
+        said = f"cannot be read ({error.strerror}); let the user of this process read it"
+        raise _unusable(path, 0, said) from None
+    if len(content) > LARGEST_FILE:
+        raise _unusable(path, 0, "is larger than 1 MiB; is this the right file?")
+    try:
+        text = content.decode("utf-8-sig")  # editors on Windows put a mark at the beginning
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _unusable(path, line, "is not UTF-8; save the file with that encoding") from None
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise _unusable(path, line, "holds a NUL character; is this a text file?")
+    return text
+
+
+def _unusable(path: str, line: int, text: str) -> ConfigurationError:
+    return ConfigurationError([Mistake(path, line, text)])
+
+
+def _about(section: str, option: str, text: str) -> str:
+    return f"[{section}] {option}: {text}"
+
+
+def _check_layout(value: str, is_list: bool) -> None:
+    """Slips that every option knows."""
+    if re.search(r"\s[#;]", value):
+        raise values.Wrong("there is a comment behind the value; give it a line of its own")
+    if re.match(r"(['\"]).*\1\Z", value):
+        raise values.Wrong("stands in quotation marks; write it without")
+    for line in value.split("\n")[1:]:
+        swallowed = re.match(r"(\w+)\s*=|(\[\w+\])\Z", line)
+        if swallowed and (swallowed[2] or any(o.name == swallowed[1] for o in schema.OPTIONS)):
+            said = f"{swallowed[1] or swallowed[2]} below it begins with a blank; remove that"
+            raise values.Wrong(said)
+    if "\n" in value and not is_list:
+        raise values.Wrong("has a second line, which begins with a blank; write one line")
+    for character in value:
+        if not character.isprintable() and character not in "\t\n":
+            number = f"U+{ord(character):04X}"
+            raise values.Wrong(f"holds an invisible character ({number}); write the value anew")
+
+
+def _names(section: str) -> list[str]:
+    return [option.name for option in schema.OPTIONS if option.section == section]
+
+
+def _unknown_section(section: str) -> str:
+    near = values.nearest(section.lower(), tuple(schema.SECTIONS))
+    meant = f"did you mean [{near}]? " if near else ""
+    every = ", ".join(f"[{name}]" for name in schema.SECTIONS)
+    return f"section {values.quoted(section)} is unknown; {meant}there are {every}"
+
+
+def _unknown_option(entry: Entry) -> str:
+    unknown = f"{values.quoted(entry.name)} is no option of [{entry.section}]"
+    for option in schema.OPTIONS:
+        if entry.name in (option.name, option.original.lower()):
+            return f"{unknown}; write {option.name} in section [{option.section}]"
+    near = values.nearest(entry.name, _names(entry.section))
+    if near:
+        return f"{unknown}; did you mean {near}?"
+    for option in schema.OPTIONS:
+        if values.nearest(entry.name, [option.name]):
+            return f"{unknown}; did you mean {option.name} in section [{option.section}]?"
+    return f"{unknown}; there are {', '.join(_names(entry.section))}"
+
+
+def _is_of_use(finding: Finding, understood: Understood) -> bool:
+    """Not what was found about the default of an option that was written wrongly."""
+    names = ("mode", "certificate", "key") if finding.section == "tls" else (finding.option,)
+    return not understood.wrong.intersection((finding.section, name) for name in names)
+
+
+_Contradiction = tuple[str, tuple[str, ...], str]
+"""A section, the options of it that do not go together (the one to blame first), what is wrong."""
+
+
+def _contradictions(settings: Settings) -> Iterator[_Contradiction]:
+    if not settings.openspp.url:
+        said = "is not set; write the address of your OpenSPP: url = https://HOST"
+        yield "openspp", ("url",), said
+    yield from _listeners(settings.ftp)
+    yield from _implicit_tls(settings.ftp, settings.tls)
+
+
+def _listeners(ftp: FtpSettings) -> Iterator[_Contradiction]:
+    every = ("listen", "listen_implicit")
+    if not ftp.listen and not ftp.listen_implicit:
+        yield "ftp", every, "is empty, so no scanner could connect; write listen = :8002"
+    everyone = [("listen", address) for address in ftp.listen]
+    everyone += [("listen_implicit", address) for address in ftp.listen_implicit]
+    for (first, one), (second, other) in combinations(everyone, 2):
+        if _clash(one, other):
+            said = f"{other} and {one} want the same port; give one of them another"
+            yield "ftp", (second, first), said
+    listening = {address.port: address for _, address in everyone}
+    for port in ftp.passive_ports:
+        if port in listening:
+            said = f"port {port} is that of the listener {listening[port]}; leave it out here"
+            yield "ftp", ("passive_ports", *every), said
+
+
+def _clash(one: Address, other: Address) -> bool:
+    if one.port != other.port:
+        return False
+    hosts = [ipaddress.ip_address(address.host) for address in (one, other)]
+    same_family = hosts[0].version == hosts[1].version
+    return same_family and (hosts[0] == hosts[1] or any(host.is_unspecified for host in hosts))
+
+
+def _implicit_tls(ftp: FtpSettings, tls: TlsSettings) -> Iterator[_Contradiction]:
+    if ftp.listen_implicit and tls.mode == "off":
+        said = "implicit TLS needs a certificate; write optional or required"
+        yield "tls", ("mode",), said

@@ -1,0 +1,377 @@
+"""Every option there is: what it means, how it is written, its default, its parser.
+
+From this one table come the check of a configuration and the file that is shipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from openspp_ftpd import settings
+from openspp_ftpd.config import values
+
+SIZE: Final = "64K, 25M, 1G or a number of bytes"
+DURATION: Final = "45s, 10min, 1h or a number of seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option. `default` is its text, as it would be written; `form` says how to write a value;
+    `original` is the environment variable that set it in the project this one follows."""
+
+    section: str
+    name: str
+    parse: Callable[[str], object]
+    default: str
+    meaning: str
+    form: str
+    original: str = ""
+    is_list: bool = False  # and so may have several lines
+
+
+SECTIONS: Final[Mapping[str, Callable[..., Any]]] = {
+    "openspp": settings.OpenSPPSettings,
+    "ftp": settings.FtpSettings,
+    "tls": settings.TlsSettings,
+    "uploads": settings.UploadSettings,
+    "limits": settings.LimitSettings,
+    "scanners": settings.ScannerSettings,
+    "log": settings.LogSettings,
+}
+"""The sections in the order of the shipped file, each with what it becomes."""
+
+OPTIONS: Final = (
+    Option(
+        "openspp",
+        "url",
+        values.url,
+        "",
+        "The address of OpenSPP: scheme, host and port, and nothing behind them. Every scanner's"
+        " user and scanner password are checked there, so write https:// unless OpenSPP runs on"
+        " this machine. This option must be set.",
+        "https://HOST or https://HOST:PORT",
+        "OPENSPP_URL",
+    ),
+    Option(
+        "openspp",
+        "database",
+        values.database,
+        "",
+        "The database to use, where one OpenSPP host serves several.",
+        "a name, or empty",
+        "OPENSPP_DB_NAME",
+    ),
+    Option(
+        "openspp",
+        "answer_within",
+        values.duration(1, 3600),
+        "45s",
+        "How long a scanner waits for its answer after the last byte of a scan, retries"
+        " included. Then it is told to try again. Stay below the time-out of your scanners.",
+        DURATION,
+    ),
+    Option(
+        "openspp",
+        "login_within",
+        values.duration(1, 600),
+        "15s",
+        "How long a scanner waits for the answer to its password.",
+        DURATION,
+    ),
+    Option(
+        "openspp",
+        "ca_file",
+        values.path_or_nothing,
+        "",
+        "Certificate authorities that may vouch for OpenSPP's certificate, where it is not"
+        " signed by one that the system trusts.",
+        "a file in PEM form, or empty for the system's own",
+    ),
+    Option(
+        "openspp",
+        "parallel_requests",
+        values.number(1, 256),
+        "8",
+        "How many scans are handed to OpenSPP at the same time; others wait their turn. An Odoo"
+        " falls over under more than it has workers for.",
+        "a number",
+    ),
+    Option(
+        "openspp",
+        "on_duplicate",
+        values.choice("rename", "refuse"),
+        "rename",
+        "What to do with a scan whose name OpenSPP has already: rename stores it as NAME-"
+        "YYYYMMDD-HHMMSS-xxxx.ext and tells the scanner so, refuse answers 553.",
+        "rename or refuse",
+    ),
+    Option(
+        "ftp",
+        "listen",
+        values.addresses,
+        "0.0.0.0:8002, [::]:8002",
+        "Where scanners connect. IPv6 is left out where the system has none. Without an address"
+        " (:8002) it is all addresses, IPv4 and IPv6. Ports below 1024 need the socket unit.",
+        "ADDRESS:PORT, several with commas",
+        "FTP_PORT",
+        is_list=True,
+    ),
+    Option(
+        "ftp",
+        "listen_implicit",
+        values.addresses,
+        "",
+        "Where scanners connect that speak TLS from the first byte on (implicit FTPS, often port"
+        " 990).",
+        "ADDRESS:PORT, several with commas, or empty for none",
+        is_list=True,
+    ),
+    Option(
+        "ftp",
+        "passive_ports",
+        values.passive_ports,
+        "3000-3005",
+        "Ports for the data connections of passive mode; the firewall must let them through."
+        " Scanners of different addresses share them, so six serve an office.",
+        "a range or a list with commas: 3000-3005 or 3000,3001",
+        "DEFAULT_PASSIVE_PORTS",
+        is_list=True,
+    ),
+    Option(
+        "ftp",
+        "public_address",
+        values.public_addresses,
+        "",
+        "The address that scanners are told for passive mode, where it is not the one they"
+        " connected to (behind NAT, in a container). One entry without a network is for"
+        " everybody, others for the clients of a network: 10.0.0.0/8=10.0.0.5, scan.ministry.iq",
+        "HOST or NETWORK=HOST, several with commas, or empty; HOST is a name or IPv4 address",
+        "FTP_HOSTNAME",
+        is_list=True,
+    ),
+    Option(
+        "ftp",
+        "data_from",
+        values.choice("session", "any"),
+        "session",
+        "Whom a data connection is accepted from: session is the address that the session came"
+        " from, any is whoever connects first (only for devices behind NAT that change their"
+        " address).",
+        "session or any",
+    ),
+    Option(
+        "ftp",
+        "drain_within",
+        values.duration(0, 600),
+        "20s",
+        "How long a scan that is being received may go on when the daemon is stopped.",
+        DURATION,
+    ),
+    Option(
+        "ftp",
+        "workers",
+        values.workers,
+        "1",
+        "How many processes serve. This version has one.",
+        "1",
+        "FTP_WORKER_COUNT",
+    ),
+    Option(
+        "tls",
+        "mode",
+        values.choice("off", "optional", "required"),
+        "optional",
+        "Whether scanners use TLS: off offers none, optional leaves it to the scanner, required"
+        " refuses a password in clear text.",
+        "off, optional or required (the original's True)",
+        "TLS",
+    ),
+    Option(
+        "tls",
+        "certificate",
+        values.path,
+        "/etc/ssl/certs/ssl-cert-snakeoil.pem",
+        "The certificate that scanners are shown, followed by its intermediate ones. The default"
+        " is the self-signed one of Debian's package ssl-cert. A reload takes a renewed one.",
+        "a file in PEM form",
+        "DEFAULT_SSL_CERTFILE",
+    ),
+    Option(
+        "tls",
+        "key",
+        values.path,
+        "/etc/ssl/private/ssl-cert-snakeoil.key",
+        "The certificate's private key, not encrypted.",
+        "a file in PEM form",
+        "DEFAULT_SSL_KEYFILE",
+    ),
+    Option(
+        "tls",
+        "minimum_version",
+        values.minimum_version,
+        "1.2",
+        "The lowest version of TLS. The control connection uses 1.3 where the scanner can. The"
+        " data connection never does: there TLS 1.3 loses the tail of scans.",
+        "1.2",
+    ),
+    Option(
+        "tls",
+        "close_notify",
+        values.choice("ignore", "log", "require"),
+        "log",
+        "What to do with a scan whose TLS connection ends without a close_notify, as many"
+        " devices end it and an attacker could. ignore and log deliver it if the file has its own"
+        " end (PDF, TIFF, JPEG, PNG, ZIP); require answers 426, whatever the content.",
+        "ignore, log or require",
+    ),
+    Option(
+        "uploads",
+        "directory",
+        values.path,
+        "/var/spool/openspp-ftpd",
+        "Where a scan is while it is handed on. It must be on a tmpfs, that is in memory:"
+        " nothing is ever written to a disk. The systemd unit mounts a private one here.",
+        "a directory",
+        "FTP_UPLOAD_DIR",
+    ),
+    Option(
+        "uploads",
+        "max_size",
+        values.size(1024, 4 * 1024**3),
+        "25M",
+        "The largest scan. OpenSPP has a limit of its own (25M): raise both, and that of a proxy"
+        " before OpenSPP, which sees a third more.",
+        SIZE,
+    ),
+    Option(
+        "uploads",
+        "check_content",
+        values.choice("doubtful", "always", "never"),
+        "doubtful",
+        "When to look whether a PDF, TIFF, JPEG, PNG or ZIP file has its own end: doubtful where"
+        " the connection's end leaves a doubt, always in every scan, never in none (then a cut one"
+        " may be stored).",
+        "doubtful, always or never",
+    ),
+    Option(
+        "uploads",
+        "empty_files",
+        values.choice("refuse", "ignore"),
+        "refuse",
+        "What to do with a file of 0 bytes, which OpenSPP does not take: refuse answers 550,"
+        " ignore answers 250 and keeps nothing (for devices that try out a name first).",
+        "refuse or ignore",
+    ),
+    Option(
+        "limits",
+        "sessions",
+        values.number(1, 10000),
+        "256",
+        "How many scanners may be connected.",
+        "a number",
+        "FTP_MAX_CONNECTIONS",
+    ),
+    Option(
+        "limits",
+        "sessions_per_address",
+        values.number(0, 10000),
+        "0",
+        "How many of them may come from one address. A whole office can sit behind one.",
+        "a number, 0 for no limit",
+        "FTP_MAX_CONNECTIONS_PER_IP",
+    ),
+    Option(
+        "limits",
+        "failed_logins",
+        values.number(1, 10000),
+        "10",
+        "After how many wrong passwords for several users, with no right one between, an address"
+        " is banned.",
+        "a number",
+    ),
+    Option(
+        "limits",
+        "ban_time",
+        values.duration(1, 30 * 24 * 3600),
+        "10min",
+        "For how long it is banned.",
+        DURATION,
+    ),
+    Option(
+        "limits",
+        "trusted_networks",
+        values.networks,
+        "",
+        "Networks that are never banned and not counted in sessions_per_address.",
+        "networks or addresses with commas: 10.0.0.0/8, 192.168.1.20, or empty",
+        is_list=True,
+    ),
+    Option(
+        "limits",
+        "command_idle",
+        values.duration(1, 24 * 3600),
+        "5min",
+        "After how long without a command a session is closed.",
+        DURATION,
+    ),
+    Option(
+        "limits",
+        "data_idle",
+        values.duration(1, 24 * 3600),
+        "5min",
+        "After how long without a byte a transfer is ended.",
+        DURATION,
+    ),
+    Option(
+        "limits",
+        "handshake_within",
+        values.duration(1, 600),
+        "30s",
+        "How long a scanner may take to set up TLS.",
+        DURATION,
+    ),
+    Option(
+        "scanners",
+        "code_page",
+        values.code_page,
+        "cp1252",
+        "How to read file names that are not UTF-8: cp1252 (Western), cp1256 (Arabic), cp932"
+        " (Japanese) and so on.",
+        "a code page that Python knows",
+    ),
+    Option(
+        "scanners",
+        "temporary_names",
+        values.name_patterns,
+        ".in.*, tmp.*, *.part, *.filepart, *.tmp",
+        "Names that devices give a file until it is sent. The scan is stored under what stands"
+        " for the *.",
+        "a list with commas",
+        is_list=True,
+    ),
+    Option(
+        "log",
+        "level",
+        values.choice("debug", "info", "warning"),
+        "info",
+        "How much the journal tells. Passwords and contents are in no level.",
+        "debug, info or warning",
+        "DEBUG",
+    ),
+    Option(
+        "log",
+        "names",
+        values.choice("full", "short", "none"),
+        "full",
+        "How file names are shown in the journal; they may name persons. short shows how a name"
+        " begins and the type of the file.",
+        "full, short or none",
+    ),
+)
+
+
+def option(section: str, name: str) -> Option | None:
+    """The option of this name, None where there is none."""
+    return next((o for o in OPTIONS if (o.section, o.name) == (section, name)), None)
