@@ -37,7 +37,8 @@ PURE = {
     "openspp_ftpd.content",
     "openspp_ftpd.limits",
     "openspp_ftpd.ledger",
-    "openspp_ftpd.turns",
+    "openspp_ftpd.delivery.logins",
+    "openspp_ftpd.delivery.turns",
     "openspp_ftpd.whole",
     "openspp_ftpd.openspp.answers",
 }

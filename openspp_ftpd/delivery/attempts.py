@@ -1,0 +1,175 @@
+"""What a worker thread does: asks OpenSPP, again where that is certain to be harmless.
+
+Here belongs what happens between the start of one login or upload and its verdict; it blocks, so
+it never runs on the loop. Retried is only what certainly stored nothing and may work soon after.
+An attempt without a verdict is never followed by another: the first may still be running.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from openspp_ftpd.errors import Failure, Problem
+from openspp_ftpd.ledger import NamePlan
+from openspp_ftpd.openspp import (
+    Api,
+    Content,
+    Credentials,
+    Denied,
+    Exchange,
+    NotStored,
+    Stored,
+    Unsettled,
+)
+
+LOGIN_RETRIES_WITHIN: Final = 3.0
+"""Seconds in which a login is tried again: the check before a scan must fail quickly."""
+
+_FIRST_WAIT: Final = 0.25
+_LONGEST_WAIT: Final = 4.0
+
+Hear = Callable[[Failure], None]
+"""Told of every failure that is followed by another attempt, from the worker thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAs:
+    """OpenSPP has the scan under `name`.
+
+    `proven`: OpenSPP had a name already that only an earlier attempt of these bytes can have used.
+    """
+
+    name: str
+    proven: bool = False
+
+
+Verdict = StoredAs | NotStored | Unsettled
+
+
+class Progress:
+    """How far a worker thread is; written by it, read by the loop."""
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.name = ""  # under which the current attempt stores
+        self.failure: Failure | None = None  # of the last attempt that was followed by another
+
+    def account(self, failure: Failure, seconds: float) -> Failure:
+        """`failure` with the number of attempts and the time they took in its detail."""
+        attempts = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
+        detail = f"{failure.detail or failure.problem.text} ({attempts}, {seconds:.1f} s)"
+        return replace(failure, detail=detail)
+
+
+def in_thread(name: str, work: Callable[[], None], failed: Hear) -> None:
+    """Run `work` in a thread of its own; `failed` is told, in here, where there can be none.
+
+    It is a daemon thread, so one that hangs in the look-up of a name does not keep the process.
+    """
+    try:
+        threading.Thread(target=work, name=name, daemon=True).start()
+    except RuntimeError:
+        failed(
+            Failure(Problem.INTERNAL, detail="no more threads: is TasksMax of the unit too low?")
+        )
+
+
+def authenticate(
+    api: Api, credentials: Credentials, exchange: Exchange, progress: Progress, hear: Hear
+) -> Failure | None:
+    """Ask OpenSPP whether the user may send scans (None), for a few seconds if it is not well.
+
+    Never raises.
+    """
+    until = time.monotonic() + LOGIN_RETRIES_WITHIN
+    waits = _waits()
+    try:
+        while True:
+            progress.attempts += 1
+            denied = api.authenticate(credentials, exchange)
+            if denied is None:
+                return None
+            if not denied.may_retry or not _again(denied, progress, hear, exchange, waits, until):
+                return denied.failure
+    except BaseException as error:
+        return _defect(error)
+
+
+def store(
+    api: Api,
+    credentials: Credentials,
+    content: Content,
+    plan: NamePlan,
+    exchange: Exchange,
+    progress: Progress,
+    hear: Hear,
+    until: float,
+) -> Verdict:
+    """Store `content` under the first name of `plan` that OpenSPP takes; `until` is monotonic.
+
+    Never raises: what a defect raises becomes a failure whose certainty `exchange` knows.
+    """
+    names = iter(plan.names)
+    waits = _waits()
+    progress.name = next(names)
+    try:
+        while True:
+            progress.attempts += 1
+            outcome = api.store(credentials, progress.name, content, exchange)
+            if isinstance(outcome, Stored):
+                return StoredAs(progress.name)
+            if isinstance(outcome, Unsettled):
+                return outcome
+            if outcome.failure.problem is Problem.NAME_TAKEN:
+                if progress.name in plan.proofs:
+                    return StoredAs(progress.name, proven=True)
+                name = next(names, None)
+                if name is None or not exchange.wait(0):
+                    return outcome
+                progress.name = name
+            elif not outcome.may_retry or not _again(
+                outcome, progress, hear, exchange, waits, until
+            ):
+                return outcome
+    except BaseException as error:
+        failure = _defect(error)
+        return NotStored(failure) if exchange.abandon() else Unsettled(failure)
+
+
+def _again(
+    denied: Denied | NotStored,
+    progress: Progress,
+    hear: Hear,
+    exchange: Exchange,
+    waits: Iterator[float],
+    until: float,
+) -> bool:
+    """Wait for the next attempt; False: there is to be none."""
+    wait = next(waits)
+    if time.monotonic() + wait >= until:
+        return False
+    progress.failure = denied.failure
+    hear(denied.failure)
+    return exchange.wait(wait)
+
+
+def _waits() -> Iterator[float]:
+    """Seconds to wait before each further attempt."""
+    wait = _FIRST_WAIT
+    while True:
+        yield wait
+        wait = min(2 * wait, _LONGEST_WAIT)
+
+
+def _defect(error: BaseException) -> Failure:
+    """A defect of ours. The exception's text stays out, for it may quote a password."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "nowhere"
+    detail = f"defect in the scan gateway: {type(error).__name__} at {where}; please report it"
+    return Failure(Problem.INTERNAL, detail=detail)
