@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.grounds import Ground, one_daemon
 from tests.acceptance.openspp_doubles import OpenSPPDouble
 from tests.acceptance.promises import OPTIONS, Gateway, gateway_of
-from tests.acceptance.running import Daemon, EmbeddedOpenSPP, make_certificate
+from tests.acceptance.running import Daemon, EmbeddedOpenSPP, free_ports, make_certificate
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +59,98 @@ def doubled(
     gateway, double = running_double
     double.scripts.clear()
     gateway.check()
+
+
+@pytest.fixture(scope="module")
+def start_tls_gateway(
+    tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]
+) -> Iterator[Callable[[str], Gateway]]:
+    """Start a daemon with an option of its own ("tls close_notify require"), each once."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def start(option: str) -> Gateway:
+            impatient = {"data_idle": "3s", "handshake_within": "2s"}
+            options = {**OPTIONS, "limits": {**OPTIONS["limits"], **impatient}}
+            if option:
+                section, name, value = option.split()
+                options[section] = {**options.get(section, {}), name: value}
+            directory = tmp_path_factory.mktemp("gateway")
+            return stack.enter_context(gateway_of(directory, options, certificate=certificate))
+
+        yield start
+
+
+@pytest.fixture
+def tls_gateway(
+    start_tls_gateway: Callable[[str], Gateway], request: pytest.FixtureRequest
+) -> Iterator[Gateway]:
+    """A daemon with TLS and little patience, and with the option that a row names."""
+    gateway = start_tls_gateway(getattr(request, "param", ""))
+    yield gateway
+    gateway.check()
+
+
+SWITCHED = {
+    "openspp": {"answer_within": "2s"},
+    "ftp": {"public_address": "127.0.0.9/32=127.0.0.2"},
+    "uploads": {"empty_files": "ignore"},
+    "limits": {"sessions_per_address": "4", "command_idle": "1.5s", "data_idle": "3s"},
+    "scanners": {
+        "code_page": "cp932",
+        "side_files": "*.xst, *.dat, *.lck, job?.xml",
+        "epsv_eprt": "off",
+        "feat": "short",
+    },
+}
+"""A daemon that was set up for old devices, its limits as short as a test can wait."""
+
+
+@pytest.fixture(scope="session")
+def installed_grounds(
+    tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]
+) -> Iterator[Iterator[Ground]]:
+    """A daemon as it is installed."""
+    with one_daemon(tmp_path_factory.mktemp("installed"), certificate) as made:
+        yield made
+
+
+@pytest.fixture
+def ground(installed_grounds: Iterator[Ground]) -> Ground:
+    """A daemon as it is installed, and a user of his own."""
+    return next(installed_grounds)
+
+
+@pytest.fixture(scope="session")
+def switched_grounds(
+    tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]
+) -> Iterator[Iterator[Ground]]:
+    """A daemon that was set up for old devices."""
+    with one_daemon(tmp_path_factory.mktemp("switched"), certificate, SWITCHED) as made:
+        yield made
+
+
+@pytest.fixture
+def switched(switched_grounds: Iterator[Ground]) -> Ground:
+    """A daemon that was set up for old devices, and a user of his own."""
+    return next(switched_grounds)
+
+
+@pytest.fixture(scope="session")
+def without_tls_grounds(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Iterator[Ground]]:
+    """A daemon without TLS and EPSV, on two addresses more, before devices that write GBK."""
+    second, third = free_ports(2)
+    hosts = f"[::1]:{second}, 127.0.0.2:{third}, 127.0.0.1"
+    options = {"scanners": {"code_page": "gbk", "epsv_eprt": "off"}}
+    folder = tmp_path_factory.mktemp("without-tls")
+    with one_daemon(folder, None, options, hosts) as made:
+        ports = {"::1": second, "127.0.0.2": third}
+        yield (replace(ground, other_ports=ports) for ground in made)
+
+
+@pytest.fixture
+def without_tls(without_tls_grounds: Iterator[Ground]) -> Ground:
+    """A daemon without TLS and EPSV, and a user of his own."""
+    return next(without_tls_grounds)

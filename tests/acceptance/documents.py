@@ -74,6 +74,24 @@ def jpeg(width: int, height: int, seed: int = 0) -> bytes:
     )
 
 
+def tiff(width: int, height: int, seed: int = 0) -> bytes:
+    """A grey TIFF of noise in one strip, its directory behind it."""
+    strip = noise(width * height, seed)
+    fields = {
+        256: width,
+        257: height,
+        258: 8,  # bits of a sample
+        259: 1,  # not compressed
+        262: 1,  # 0 is black
+        273: 8,  # where the strip begins
+        278: height,
+        279: len(strip),
+    }
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in fields.items())
+    directory = struct.pack("<H", len(fields)) + entries + struct.pack("<I", 0)
+    return b"II*\0" + struct.pack("<I", 8 + len(strip)) + strip + directory
+
+
 def _segment(marker: int, body: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
 

@@ -174,9 +174,8 @@ class Daemon(Process):
     ) -> None:
         ports = free_ports(2 + passive_ports)
         self.port, self.implicit_port, *self.passive_ports = ports
-        self._own_spool = None if spool else Path(tempfile.mkdtemp(dir="/dev/shm"))
-        self.spool = spool or self._own_spool
-        assert self.spool is not None
+        self._own_spool = spool is None
+        self.spool = spool or Path(tempfile.mkdtemp(dir="/dev/shm"))
         sections: dict[str, dict[str, str]] = {
             "openspp": {"url": url},
             "ftp": {
@@ -217,7 +216,7 @@ class Daemon(Process):
     def __exit__(self, *exception: object) -> None:
         super().__exit__(*exception)
         if self._own_spool:
-            shutil.rmtree(self._own_spool, ignore_errors=True)
+            shutil.rmtree(self.spool, ignore_errors=True)
 
     def spooled_bytes(self) -> int:
         """Bytes of all spool files that are open (they have no name)."""

@@ -35,6 +35,7 @@ class Scanner:
         source: the loopback address it comes from.
         timeout: seconds to wait for any reply.
         context: another TLS client than one that trusts everybody.
+        host: the daemon's address.
     """
 
     def __init__(
@@ -44,7 +45,9 @@ class Scanner:
         source: str = "127.0.0.1",
         timeout: float = 30.0,
         context: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
+        self.host = host
         self.source = source
         self.timeout = timeout
         self.tls = tls
@@ -52,7 +55,7 @@ class Scanner:
         self._data: list[socket.socket] = []
         self.context = context or tls_context()
         self.connection: socket.socket = socket.create_connection(
-            ("127.0.0.1", port), timeout, source_address=(source, 0)
+            (host, port), timeout, source_address=(source, 0)
         )
         if tls == "implicit":
             self.begin_tls()
@@ -119,7 +122,7 @@ class Scanner:
     def connect_data(self, port: int) -> socket.socket:
         """A data connection, still in the clear."""
         data = socket.create_connection(
-            ("127.0.0.1", port), self.timeout, source_address=(self.source, 0)
+            (self.host, port), self.timeout, source_address=(self.source, 0)
         )
         self._data.append(data)
         return data
