@@ -48,8 +48,9 @@ def nobody_connects(
             assert scanner.command("STOR scan.pdf").code == 150
             return scanner.answer()
 
-    with ThreadPoolExecutor(1) as executor:
-        yield executor.submit(wait)
+    executor = ThreadPoolExecutor(1)
+    yield executor.submit(wait)
+    executor.shutdown(wait=False)  # where nobody asked for the answer, it ends with the daemon
 
 
 def empty() -> bytes:
@@ -202,7 +203,7 @@ class TestTheDataConnectionIsNotWhatWasAgreed:
             row("plain text", lambda data: data.sendall(cut_pdf())),
             row("plain text and FIN", lambda data: (data.sendall(whole_pdf()), data.close())),
             row("FIN", lambda data: data.close()),
-            row("reset", reset),
+            row("reset", reset),  # which may be there before the daemon has taken the connection
         ],
     )
     def test_prot_p_without_a_handshake(self, tls_gateway: Gateway, act: End) -> None:
@@ -213,7 +214,8 @@ class TestTheDataConnectionIsNotWhatWasAgreed:
             began = time.monotonic()
             with contextlib.suppress(OSError):  # the daemon may have closed it before all was sent
                 act(data)
-            assert _reply(scanner.answer()) == TLS_FAILED
+            possible = (TLS_FAILED, CUT) if act is reset else (TLS_FAILED,)
+            assert _reply(scanner.answer()) in possible
             assert time.monotonic() - began < 4
             scanner.quit()
         assert len(tls_gateway.openspp.record()) == before
