@@ -136,7 +136,7 @@ class Journal:
             BYTES=str(size),
             SHA256=sha256,
             SECONDS=f"{seconds:.3f}",
-            REPLY=str(reply),
+            REPLY=str(reply if self._names == "full" else reply.code),  # a 226 may name the file
         )
 
     def not_stored(
@@ -187,6 +187,10 @@ class Journal:
         """One command or reply, for `[log] level = debug`; the caller has masked what is secret."""
         if self.protocol_wanted:
             self._write(Event.PROTOCOL, f"{who} {line}", who)
+
+    def reply(self, who: Who, line: str) -> None:
+        """One reply; it may name a file (257, 226), so its text is shown only where names are."""
+        self.protocol(who, f"-> {line if self._names == 'full' else line[:3]}")
 
     def file_argument(self, argument: str) -> str:
         """A command's argument that names a file, as `[log] names` allows."""

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import Final, Literal
 
 LONGEST: Final = 255
@@ -100,6 +101,12 @@ def final(name: str, patterns: Sequence[str]) -> str:
                 break
         else:
             return name
+
+
+def fits(name: str, patterns: Sequence[str]) -> bool:
+    """Whether one of the patterns (`*.xst`, `job?.dat`) fits the whole name, in any capitals."""
+    folded = name.casefold()
+    return any(fnmatchcase(folded, pattern.casefold()) for pattern in patterns)
 
 
 def with_extension(name: str, extension: str) -> str:

@@ -103,6 +103,9 @@ class ScannerSettings:
 
     code_page: str = "cp1252"  # a Python codec; for names that are not UTF-8
     temporary_names: tuple[str, ...] = (".in.*", "tmp.*", "*.part", "*.filepart", "*.tmp")
+    side_files: tuple[str, ...] = ()  # patterns of final names; such a file is not kept
+    epsv_eprt: Literal["on", "off"] = "on"  # off: over IPv4 only
+    feat: Literal["full", "short"] = "full"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,30 +6,11 @@ From this one table come the check of a configuration and the file that is shipp
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from openspp_ftpd import settings
-from openspp_ftpd.config import values
-
-SIZE: Final = "64K, 25M, 1G or a number of bytes"
-DURATION: Final = "45s, 10min, 1h or a number of seconds"
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option. `default` is its text, as it would be written; `form` says how to write a value;
-    `original` is the environment variable that set it in the project this one follows."""
-
-    section: str
-    name: str
-    parse: Callable[[str], object]
-    default: str
-    meaning: str
-    form: str
-    original: str = ""
-    is_list: bool = False  # and so may have several lines
-
+from openspp_ftpd.config import scanners, values
+from openspp_ftpd.config.option import DURATION, SIZE, Option
 
 SECTIONS: Final[Mapping[str, Callable[..., Any]]] = {
     "openspp": settings.OpenSPPSettings,
@@ -332,25 +313,7 @@ OPTIONS: Final = (
         "How long a scanner may take to set up TLS.",
         DURATION,
     ),
-    Option(
-        "scanners",
-        "code_page",
-        values.code_page,
-        "cp1252",
-        "How to read file names that are not UTF-8: cp1252 (Western), cp1256 (Arabic), cp932"
-        " (Japanese) and so on.",
-        "a code page that Python knows",
-    ),
-    Option(
-        "scanners",
-        "temporary_names",
-        values.name_patterns,
-        ".in.*, tmp.*, *.part, *.filepart, *.tmp",
-        "Names that devices give a file until it is sent. The scan is stored under what stands"
-        " for the *.",
-        "a list with commas",
-        is_list=True,
-    ),
+    *scanners.OPTIONS,
     Option(
         "log",
         "level",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import Final
 
-from openspp_ftpd.config.schema import OPTIONS, SECTIONS, Option
+from openspp_ftpd.config.option import Option
+from openspp_ftpd.config.schema import OPTIONS, SECTIONS
 
 WIDTH: Final = 78
 """Characters of a comment's line in the shipped file, without its "# "."""

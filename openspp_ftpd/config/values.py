@@ -254,6 +254,19 @@ def name_patterns(text: str) -> tuple[str, ...]:
     return found
 
 
+def side_files(text: str) -> tuple[str, ...]:
+    """Patterns of file names that are not kept, with `*` and `?`."""
+    found = items(text)
+    for item in found:
+        if re.search(r"[/\\]", item):
+            raise Wrong(f"{quoted(item)} has a slash; write a pattern of a name: *.xst")
+        if re.search(r"[^*?.]", item) is None:
+            raise Wrong(f"{quoted(item)} fits every document, and none would be kept; name a type")
+        if "[" in item:
+            raise Wrong(f"{quoted(item)} has a bracket; only * and ? stand for something")
+    return found
+
+
 def items(text: str) -> tuple[str, ...]:
     """The items of a list, which commas or line ends separate."""
     return tuple(item.strip() for item in re.split(r"[,\n]", text) if item.strip())

@@ -30,6 +30,7 @@ def _commands() -> dict[str, dict[str, Any]]:
     }
     commands["ACCT"] = {"auth": False, "arg": None, "help": "Syntax: ACCT (not needed)."}
     commands["CLNT"] = {"auth": False, "arg": None, "help": "Syntax: CLNT <SP> name (noop)."}
+    commands["ALLO"]["arg"] = None
     commands["OPTS"]["auth"] = False
     commands["SITE"]["arg"] = None
     return commands
@@ -133,6 +134,18 @@ class Commands(Transfers):
         else:
             self.reply(504, "Unsupported type.")
 
+    def ftp_MODE(self, argument: str) -> None:
+        if argument.strip().upper() == "S":
+            self.reply(200, "Mode accepted.")
+        else:
+            self.reply(504, "Only stream mode: MODE S.")
+
+    def ftp_STRU(self, argument: str) -> None:
+        if argument.strip().upper() == "F":
+            self.reply(200, "Structure accepted.")
+        else:  # records come with marks between them (RFC 959 section 3.4.1)
+            self.reply(504, "Only file structure: STRU F.")
+
     def ftp_ALLO(self, argument: str) -> None:
         size = argument.split(" ")[0]
         self._announced = (
@@ -145,6 +158,12 @@ class Commands(Transfers):
             self.reply(350, "Restarting at 0.")
         else:
             self.reply(504, "A scan cannot be resumed. Send it from its beginning.")
+
+    def is_off(self, verb: str) -> bool:
+        """The administrator switched this command off."""
+        scanners = self.services.settings.scanners
+        over_ipv4 = ":" not in self.remote_ip  # over IPv6 nothing else works
+        return verb in ("EPSV", "EPRT") and scanners.epsv_eprt == "off" and over_ipv4
 
     def _make_eport(self, address: str, port: int) -> None:
         """PORT and EPRT as pyftpdlib parsed them; the address is not believed."""
@@ -262,11 +281,13 @@ class Commands(Transfers):
 
     def ftp_DELE(self, argument: str) -> None:
         path = self.view.resolve(argument)
-        if self.view.get(path) is None:
+        sent = self.view.get(path)
+        if sent is None:
             self.reply(550, _UNKNOWN)
         else:
             self.view.forget(path)
-            self.reply(250, "Deleted here. OpenSPP keeps its copy.")
+            kept = "Deleted here. OpenSPP keeps its copy."
+            self.reply(250, kept if sent.stored_as else "Deleted.")
 
     def ftp_RNFR(self, argument: str) -> None:
         path = self.view.resolve(argument)
@@ -287,17 +308,29 @@ class Commands(Transfers):
             self.view.make(target)
             self.reply(250, "Renamed.")
             return
+        if not sent.stored_as and sent.size and not self._is_side_file(target):
+            # Its content is gone: a 250 would promise a document.
+            self.reply(553, "It was not kept. Send it again under the new name.")
+            return
         self.view.rename(source, target)
-        if names.clean(target) == sent.stored_as:
+        if sent.stored_as in ("", names.clean(target)):
             self.reply(250, "Renamed.")
         else:
             self.reply(250, displayable(f"Renamed here. OpenSPP keeps it as {sent.stored_as}"))
 
+    def _is_side_file(self, path: str) -> bool:
+        return names.fits(names.clean(path), self.services.settings.scanners.side_files)
+
     # -- information
 
     def ftp_FEAT(self, argument: str) -> None:
-        facts = "".join(f"{fact}{'*' if fact in self._announced_facts else ''};" for fact in _FACTS)
-        features = ["EPRT", "EPSV", "MDTM", "MFMT", f"MLST {facts}", "SIZE", "TVFS", "UTF8"]
+        features = ["UTF8"]
+        if self.services.settings.scanners.feat == "full":
+            facts = "".join(
+                f"{fact}{'*' if fact in self._announced_facts else ''};" for fact in _FACTS
+            )
+            features += ["MDTM", "MFMT", f"MLST {facts}", "SIZE", "TVFS"]
+            features += [verb for verb in ("EPRT", "EPSV") if not self.is_off(verb)]
         if self.services.tls is not None:
             features += ["AUTH TLS", "AUTH SSL", "PBSZ", "PROT"]
         self.push("211-Features:\r\n" + "".join(f" {name}\r\n" for name in sorted(features)))

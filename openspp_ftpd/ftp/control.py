@@ -30,7 +30,9 @@ MOST_LOGINS: Final = 3
 """Failed logins in one session."""
 
 _CONTROL_CHARACTERS: Final = re.compile("[\x00-\x1f\x7f-\x9f]")  # never a second line in a reply
-_SECRET: Final = frozenset({"PASS", "ACCT"})
+_ARGUMENT_SHOWN: Final = frozenset(
+    {"USER", "TYPE", "MODE", "STRU", "ALLO", "REST", "PORT", "EPRT", "EPSV", "PBSZ", "PROT"}
+)
 _NAMES_A_FILE: Final = {
     *("APPE", "CWD", "DELE", "LIST", "MDTM", "MFMT", "MKD", "MLSD", "MLST", "NLST", "RMD", "RNFR"),
     *("RNTO", "SIZE", "STAT", "STOR", "STOU", "XCWD", "XMKD", "XRMD"),
@@ -200,6 +202,8 @@ class ControlConnection(Commands, CommandLines):
             verb = verb[-4:]  # behind the Telnet signals of RFC 959 section 4.1.3
         if verb not in COMMANDS:
             self.reply(500, "Command not understood.")
+        elif self.is_off(verb):
+            self.reply(502, f"{verb} is off here. Use {'PASV' if verb == 'EPSV' else 'PORT'}.")
         elif COMMANDS[verb]["arg"] is True and not argument:
             self.reply(501, "This command needs an argument.")
         elif COMMANDS[verb]["auth"] and not self.authenticated:
@@ -213,10 +217,9 @@ class ControlConnection(Commands, CommandLines):
             return
         if verb in _NAMES_A_FILE:
             argument = journal.file_argument(argument)
-        elif verb in _SECRET or verb not in COMMANDS:
+        elif argument and verb not in _ARGUMENT_SHOWN:
             argument = "(not shown)"  # a mistyped PASS is not logged either
-            verb = verb if verb in COMMANDS else "?"
-        journal.protocol(self.who, f"<- {verb} {argument}")
+        journal.protocol(self.who, f"<- {verb if verb in COMMANDS else '?'} {argument}")
 
     # -- replies
 
@@ -229,7 +232,7 @@ class ControlConnection(Commands, CommandLines):
         if self._closed:
             return
         line = _CONTROL_CHARACTERS.sub("?", resp)
-        self.services.journal.protocol(self.who, f"-> {line}")
+        self.services.journal.reply(self.who, line)
         self.push(line + "\r\n")
 
     def _say_goodbye(self, code: int, text: str) -> None:

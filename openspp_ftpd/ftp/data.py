@@ -57,6 +57,7 @@ class DataConnection(TLS_DTPHandler):
     _take: Callable[[memoryview], None] | None = None
     _listing: bytes | None = None
     _on_end: Callable[[End], None] | None = None
+    _early_end: End | None = None  # it ended before a transfer used it
 
     def __init__(self, connection: socket.socket, session: Any) -> None:
         # TLS_DTPHandler would start TLS with the control connection's context; the data connection
@@ -92,6 +93,10 @@ class DataConnection(TLS_DTPHandler):
         if self._ssl_established and end not in (End.RESET, End.ERROR):
             tls.say_goodbye(self.socket)
         AsyncChat.close(self)
+        self._early_end = end
+        self._tell(end)
+
+    def _tell(self, end: End) -> None:
         on_end, self._on_end, self._take = self._on_end, None, None
         if on_end is not None:
             on_end(end)
@@ -142,7 +147,10 @@ class DataConnection(TLS_DTPHandler):
 
     def _begin(self) -> None:
         """Start the transfer once both are there: the command and, where wanted, TLS."""
-        if self._closed or (self._take is None and self._listing is None):
+        if self._closed:
+            self._tell(self._early_end or End.RESET)
+            return
+        if self._take is None and self._listing is None:
             return
         if self.encrypted and not self._ssl_established:
             self.call_later(self._session.handshake_within, self._check_handshake)

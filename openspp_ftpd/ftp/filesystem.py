@@ -27,11 +27,11 @@ _OWNER: Final = "openspp"
 
 @dataclass(frozen=True, slots=True)
 class SentFile:
-    """A file that this session sent and OpenSPP has."""
+    """A file that this session sent."""
 
     size: int
     modified: float
-    stored_as: str
+    stored_as: str  # OpenSPP's name for it; "" where the administrator wants none of its kind
 
 
 class View(AbstractedFS):
@@ -68,7 +68,7 @@ class View(AbstractedFS):
             self._folders.pop(path, None)
 
     def add(self, path: str, sent: SentFile) -> None:
-        """A file was stored in OpenSPP."""
+        """A file was stored in OpenSPP, or not kept by the administrator's order."""
         self._unfinished.pop(path, None)
         _remember(self._files, path, sent)
 

@@ -186,6 +186,9 @@ class Upload:
         assert self._scan is not None
         if self._state is not _State.JUDGING:
             return
+        if names.fits(self._final_name(), self._services.settings.scanners.side_files):
+            self._not_kept("Not kept: side files do not go to OpenSPP.", "[scanners] side_files.")
+            return
         doubts = self._doubts()
         judged = self._judged(doubts, settled)
         if self._end is End.CLOSED_BARE and self._services.settings.tls.close_notify == "log":
@@ -224,17 +227,26 @@ class Upload:
         if self._services.settings.uploads.empty_files == "refuse":
             self._fail(Failure(Problem.EMPTY))
             return
-        reply = Reply(250, "Not kept: the file is empty.")
-        self._services.journal.not_kept(self._session.who, self._order.name, "it is empty", reply)
+        self._not_kept("Not kept: the file is empty.", "it is empty")
+
+    def _not_kept(self, text: str, why: str) -> None:
+        """The administrator wants no such file: 250, for 226 is for what OpenSPP has."""
+        assert self._scan is not None
+        reply, name = Reply(250, text), self._final_name()
+        # The device may look for it, rename or delete it.
+        self._session.view.add(self._order.path, SentFile(self._scan.size, time.time(), ""))
+        self._services.journal.not_kept(self._session.who, name, why, reply)
         self._finish(reply, None)
+
+    def _final_name(self) -> str:
+        """The name for OpenSPP; one that was temporary gets the extension of its content."""
+        name = self._order.name
+        return names.with_extension(name, self._extension) if self._order.temporary else name
 
     def _deliver(self, scan: SpooledScan) -> None:
         self._state = _State.DELIVERING
-        name = self._order.name
-        if self._order.temporary:
-            name = names.with_extension(name, self._extension)
         self._pending = self._services.delivery.upload(
-            Scan(self._credentials, name, scan, self._received_at), self._delivered
+            Scan(self._credentials, self._final_name(), scan, self._received_at), self._delivered
         )
 
     def _delivered(self, outcome: Delivered | Failure) -> None:

@@ -130,7 +130,7 @@ def test_18_name_probe_before_stor(path: str, ground: Ground) -> None:
         assert listed(scanner, f"NLST {path}") == ([150, 226], "")
         assert listed(scanner, f"LIST {path}") == ([150, 226], "")
         assert scanner.store(path, SCAN).code == 226
-        assert scanner.command(f"SIZE {path}").code == 213
+        assert scanner.command(f"SIZE {path}") == (213, str(len(SCAN)))
     stored(ground, "scan.pdf")
 
 

@@ -315,6 +315,29 @@ class TestScanners:
     def test_what_is_no_pattern(self, text: str, expected: str) -> None:
         assert bad("scanners", f"temporary_names = {text}") == expected
 
+    def test_side_files(self) -> None:
+        found = good("scanners", "side_files = *.xst, NETSCAN.DAT, job?.xml")
+        assert found.scanners.side_files == ("*.xst", "NETSCAN.DAT", "job?.xml")
+        assert good("scanners", "side_files =").scanners.side_files == ()
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("*", "'*' fits every document, and none would be kept; name a type"),
+            ("*.*", "'*.*' fits every document, and none would be kept; name a type"),
+            ("*.???", "'*.???' fits every document, and none would be kept; name a type"),
+            ("scans/*.xst", "'scans/*.xst' has a slash; write a pattern of a name: *.xst"),
+            ("*.[xd]at", "'*.[xd]at' has a bracket; only * and ? stand for something"),
+        ],
+    )
+    def test_what_names_no_side_files(self, text: str, expected: str) -> None:
+        assert bad("scanners", f"side_files = {text}") == expected
+
+    def test_epsv_eprt_and_feat(self) -> None:
+        assert good("scanners", "epsv_eprt = off").scanners.epsv_eprt == "off"
+        assert good("scanners", "feat = short").scanners.feat == "short"
+        assert bad("scanners", "feat = shor").startswith("'shor' is unknown; did you mean short?")
+
 
 def test_a_long_value_is_shown_cut() -> None:
     assert values.quoted("x" * 100) == "'" + "x" * 57 + "...'"

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from openspp_ftpd.names import clean, decode, final, ours_alone, resolve, shown, with_extension
+from openspp_ftpd.names import (
+    clean,
+    decode,
+    final,
+    fits,
+    ours_alone,
+    resolve,
+    shown,
+    with_extension,
+)
 from openspp_ftpd.settings import ScannerSettings
 
 PATTERNS = ScannerSettings().temporary_names
@@ -216,6 +225,30 @@ class TestTemporaryNames:
         name = final(clean(path), patterns)
         assert accepted_by_openspp(name)
         assert final(name, patterns) == name
+
+
+class TestSideFiles:
+    @pytest.mark.parametrize(
+        ("name", "side_file"),
+        [
+            ("NETSCAN.XST", True),
+            ("netscan.xst", True),
+            (".xst", True),
+            ("job7.xml", True),
+            ("JOB7.XML", True),
+            ("job77.xml", False),
+            ("scan.xst.pdf", False),
+            ("scan.xst2", False),
+            ("xst", False),
+        ],
+    )
+    def test_a_pattern_is_for_the_whole_name_in_any_capitals(
+        self, name: str, side_file: bool
+    ) -> None:
+        assert fits(name, ("*.Xst", "job?.xml")) is side_file
+
+    def test_without_patterns_there_are_none(self) -> None:
+        assert not fits("NETSCAN.XST", ())
 
 
 class TestExtensionOfTheContent:
