@@ -19,6 +19,7 @@ from openspp_ftpd.delivery.mailbox import Mailbox, Timer, Timers
 from openspp_ftpd.delivery.outcomes import Delivered, Outcome, Receipt, Scan, ScanContent
 from openspp_ftpd.delivery.uploads import Uploads
 from openspp_ftpd.errors import Failure
+from openspp_ftpd.ledger import Ledger
 from openspp_ftpd.openspp import Api, Credentials
 from openspp_ftpd.settings import OpenSPPSettings
 
@@ -49,11 +50,19 @@ class Pending(Protocol):
 class Delivery:
     """The way to OpenSPP for all sessions of a process."""
 
-    def __init__(self, api: Api, settings: OpenSPPSettings, timers: Timers) -> None:
+    def __init__(
+        self,
+        api: Api,
+        settings: OpenSPPSettings,
+        timers: Timers,
+        ledger: Ledger | None = None,
+    ) -> None:
+        """ledger: of an earlier delivery to the same OpenSPP, whose re-sends are still to come."""
+        self.ledger = ledger or Ledger()
         self._mailbox = Mailbox()
         remembered = RememberedLogins(secrets.token_bytes(64))
         self._logins = LoginRequests(api, settings, timers, self._mailbox, remembered)
-        self._uploads = Uploads(api, settings, timers, self._mailbox, remembered)
+        self._uploads = Uploads(api, settings, timers, self._mailbox, remembered, self.ledger)
 
     def fileno(self) -> int:
         """A descriptor that is readable when `collect` has something to do; -1 once closed."""

@@ -88,13 +88,14 @@ class Uploads:
         timers: Timers,
         mailbox: Mailbox,
         logins: RememberedLogins,
+        ledger: Ledger,
     ) -> None:
         self._api = api
         self._settings = settings
         self._timers = timers
         self._mailbox = mailbox
         self._logins = logins
-        self._ledger = Ledger()
+        self._ledger = ledger
         self._turns: Turns[Upload] = Turns(settings.parallel_requests)
         self._leads: dict[Key, Upload] = {}  # waiting, running and listening; others join them
         self._listening: dict[Upload, None] = {}  # the longest listening first

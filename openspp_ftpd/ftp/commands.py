@@ -17,6 +17,7 @@ from pyftpdlib.handlers import TLS_FTPHandler
 from openspp_ftpd import names
 from openspp_ftpd.errors import displayable
 from openspp_ftpd.ftp.authorizer import log_in
+from openspp_ftpd.ftp.filesystem import LONGEST_PATH, View
 from openspp_ftpd.ftp.transfers import Transfers
 from openspp_ftpd.openspp import Credentials
 
@@ -50,11 +51,14 @@ class Commands(Transfers):
     logged_in: Any
     encrypted: Any
     push: Any
-    _pbsz: bool
+    close: Any
+    producer_fifo: Any
 
     def reset_session(self) -> None:
-        """As at the beginning of a session (also REIN and a second USER)."""
+        """As at the beginning of a session: nobody is logged in, nothing was sent (also REIN and
+        a second USER). TLS and PROT stay."""
         self.reset_transfers()
+        self.fs = self.view = View(self)
         self.authenticated = False
         self.username = ""
         self._announced_facts = list(_FACTS)
@@ -103,10 +107,13 @@ class Commands(Transfers):
             self.reply(502, "TLS is off here. Go on without it.")
         elif self.encrypted:
             self.reply(503, "TLS is on already.")
+        elif self.producer_fifo:
+            self.close()  # it does not read, and our replies in clear would break the handshake
         elif argument.upper() not in ("TLS", "TLS-C", "SSL", "TLS-P"):
             self.reply(504, "Use AUTH TLS.")
         else:
             self.reply(234, f"AUTH {argument.upper()} successful.")
+            self.forget_data_connection()
             self.reset_session()
             self.begin_tls()
 
@@ -220,6 +227,9 @@ class Commands(Transfers):
 
     def ftp_CWD(self, argument: str) -> None:
         path = self.view.resolve(argument or "/")
+        if len(path) > LONGEST_PATH:
+            self.reply(550, "This path is too long.")
+            return
         self.view.enter(path)
         self.reply(250, f'"{_quoted(path)}" is the current directory.')
 
@@ -231,6 +241,9 @@ class Commands(Transfers):
 
     def ftp_MKD(self, argument: str) -> None:
         path = self.view.resolve(argument)
+        if len(path) > LONGEST_PATH:
+            self.reply(550, "This path is too long.")
+            return
         self.view.make(path)
         self.reply(257, f'"{_quoted(path)}" created.')
 

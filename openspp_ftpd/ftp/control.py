@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import socket
+import time
 from typing import Any, Final
 
 from pyftpdlib.handlers import FTPHandler
@@ -19,16 +20,16 @@ from openspp_ftpd.errors import Problem, Reply
 from openspp_ftpd.events import Who
 from openspp_ftpd.ftp import peer
 from openspp_ftpd.ftp.commands import COMMANDS, Commands
-from openspp_ftpd.ftp.filesystem import View
 from openspp_ftpd.ftp.lines import CommandLines
 from openspp_ftpd.ftp.services import Services
 
-LOGIN_SECONDS: Final = 60.0
-"""Idle limit before the login, where it is shorter than [limits] command_idle."""
+LOGIN_SECONDS: Final = 120.0
+"""How long a session may last without a login, where [limits] command_idle is not shorter."""
 
 MOST_LOGINS: Final = 3
 """Failed logins in one session."""
 
+_WAITING_SECONDS: Final = 5.0
 _CONTROL_CHARACTERS: Final = re.compile("[\x00-\x1f\x7f-\x9f]")  # never a second line in a reply
 _ARGUMENT_SHOWN: Final = frozenset(
     {"USER", "TYPE", "MODE", "STRU", "ALLO", "REST", "PORT", "EPRT", "EPSV", "PBSZ", "PROT"}
@@ -55,9 +56,10 @@ class ControlConnection(Commands, CommandLines):
         self._receipts: list[Receipt] = []
         self._failed_logins = 0
         self._idle_timer: Any = None
+        self._began = self._last_command = time.monotonic()
         self.reset_session()
         super().__init__(connection, server, ioloop)
-        self.fs = self.view = View(self)
+        self.fs = self.view  # FTPHandler has its own idea
 
     @staticmethod
     def get_ssl_context() -> None:
@@ -103,6 +105,11 @@ class ControlConnection(Commands, CommandLines):
             self.upload.drain(drain_within)
         else:
             self._say_goodbye(Problem.STOPPING.upload_code, Problem.STOPPING.text)
+
+    def abort_upload(self) -> None:
+        """The daemon has no more time: a scan that is still coming gets its 426."""
+        if self.upload is not None and not self.upload.being_asked:
+            self.upload.abort()
 
     def close(self) -> None:
         """End the session and everything that belongs to it."""
@@ -236,28 +243,36 @@ class ControlConnection(Commands, CommandLines):
         self.push(line + "\r\n")
 
     def _say_goodbye(self, code: int, text: str) -> None:
+        """The last reply; lines that wait are not obeyed any more."""
+        if self._ssl_accepting:
+            self.close()  # nothing can be said in the middle of the handshake
+            return
+        self.closing_ourselves = True
         self.reply(code, text)
         self.close_when_done()
 
     # -- idle
 
-    def _watch_idle(self) -> None:
-        limit = self.services.settings.limits.command_idle
-        if not self.authenticated:
-            limit = min(limit, LOGIN_SECONDS)
-        if self._idle_timer is not None and not self._idle_timer.cancelled:
-            self._idle_timer.cancel()
-        self._idle_timer = self.call_later(limit, self._on_idle)
-
     def _restart_idle(self) -> None:
-        if not self._closed and not self._idle_timer.cancelled:
-            self._idle_timer.reset()
+        self._last_command = time.monotonic()
 
-    def _on_idle(self) -> None:
+    def _watch_idle(self) -> None:
+        """Look again when the session may have been idle for too long.
+
+        One timer that looks, for pyftpdlib's timers cannot be put off without hiding others.
+        """
+        limits = self.services.settings.limits
+        if self.authenticated:
+            due = self._last_command + limits.command_idle
+        else:  # commands alone do not keep a session that does not log in
+            due = self._began + min(limits.command_idle, LOGIN_SECONDS)
+        rest = due - time.monotonic()
         if self.waiting:
-            self._watch_idle()  # the transfer has a limit of its own
-        else:
+            rest = max(rest, _WAITING_SECONDS)  # the transfer or login has a limit of its own
+        elif rest <= 0:
             self._say_goodbye(421, "No command for too long. Closing.")
+            return
+        self._idle_timer = self.call_later(rest, self._watch_idle)
 
     # -- login
 
@@ -268,7 +283,6 @@ class ControlConnection(Commands, CommandLines):
         self.waiting = False
         if reply.code == 230:
             self.authenticated = True
-            self._watch_idle()
         else:
             self.username = ""
             self._failed_logins += 1

@@ -204,8 +204,6 @@ class DataConnection(TLS_DTPHandler):
         if isinstance(got, bytes):
             return memoryview(got)
         if isinstance(got, tls.Wait):
-            wanted = self.ioloop.READ | (self.ioloop.WRITE if got is tls.Wait.WRITE else 0)
-            self.modify_ioloop_events(wanted)
             return None
         return {
             tls.End.CLOSED_PROPERLY: End.CLOSED,
@@ -224,8 +222,6 @@ class DataConnection(TLS_DTPHandler):
     def handle_write_event(self) -> None:
         if self._ssl_accepting:
             super().handle_write_event()
-        elif self._take is not None:
-            self._read()
         else:
             self.initiate_send()
 

@@ -22,6 +22,9 @@ from openspp_ftpd import names
 MAX_ENTRIES: Final = 1000
 """Files and folders a session's view remembers; a device that names more loses the oldest."""
 
+LONGEST_PATH: Final = 1024
+"""Characters of a folder's path that is remembered; devices have up to 256."""
+
 _OWNER: Final = "openspp"
 
 
@@ -58,6 +61,8 @@ class View(AbstractedFS):
 
     def make(self, path: str) -> None:
         """MKD: remember the folder and its parents."""
+        if len(path) > LONGEST_PATH:
+            return
         while path not in self._folders:
             _remember(self._folders, path, time.time())
             path = posixpath.dirname(path)

@@ -27,6 +27,10 @@ WAITING_LINES: Final = 8192
 WAITING_REPLIES: Final = 32
 """Replies that a client has not read; with more, its commands wait."""
 
+LINGER_SECONDS: Final = 5.0
+"""How long a connection that we close waits for a client to read its last replies."""
+
+_LINE_END: Final = 2
 _TELNET_BEFORE_ABOR: Final = re.compile(rb"^[\xf2\xf4\xff]+")  # RFC 959 section 4.1.3
 
 
@@ -35,7 +39,9 @@ class CommandLines(TLS_FTPHandler):
 
     abort_transfer: Callable[[], bool]
 
-    ac_in_buffer_size = 4096  # bytes read at once, so that few lines come that have to wait
+    # Bytes read at once: few, since lines may have to wait, but a whole TLS record, since what
+    # OpenSSL keeps decrypted wakes nobody.
+    ac_in_buffer_size = 16384
     handle_read_event: Any
     _in_buffer_len: int
     _wanted_io_events: int
@@ -48,6 +54,7 @@ class CommandLines(TLS_FTPHandler):
 
     def __init__(self, connection: socket.socket, server: Any, ioloop: Any = None) -> None:
         self.lines: deque[bytes] = deque()
+        self._waiting_bytes = 0
         self.waiting = False  # a command is being answered
         self.client_gone = False  # it closed or lost the connection
         self.closing_ourselves = False
@@ -133,8 +140,9 @@ class CommandLines(TLS_FTPHandler):
                 return
         if line.strip() or overlong:
             self.lines.append(b"" if overlong else line)
+            self._waiting_bytes += len(self.lines[-1]) + _LINE_END
             self.run_lines()
-        if sum(map(len, self.lines)) > WAITING_LINES:
+        if self._waiting_bytes > WAITING_LINES:
             self._stop_reading()
 
     def _abort(self) -> bool:
@@ -158,7 +166,9 @@ class CommandLines(TLS_FTPHandler):
         self._running = True
         try:
             while self.lines and self._may_go_on():
-                self.handle_line(self.lines.popleft())
+                line = self.lines.popleft()
+                self._waiting_bytes -= len(line) + _LINE_END
+                self.handle_line(line)
         finally:
             self._running = False
         if self._closed or self.waiting:
@@ -186,8 +196,11 @@ class CommandLines(TLS_FTPHandler):
         self.ac_in_buffer = b""
         self._in_buffer, self._in_buffer_len = [], 0
         self.lines.clear()
+        self._waiting_bytes = 0
 
     def close_when_done(self) -> None:
-        """Close once all replies are written."""
+        """Close once all replies are written, or soon for a client that does not read them."""
         self.closing_ourselves = True
         super().close_when_done()
+        if not self._closed:
+            self.call_later(LINGER_SECONDS, self.close)

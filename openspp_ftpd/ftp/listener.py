@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pyftpdlib.ioloop import AsyncChat
-from pyftpdlib.ioloop import IOLoop as IOLoop
 from pyftpdlib.servers import FTPServer
 
 from openspp_ftpd.delivery import Delivery
 from openspp_ftpd.ftp.control import ControlConnection
+from openspp_ftpd.ftp.loop import EventLoop, PatientAcceptor
 from openspp_ftpd.ftp.services import Services
 from openspp_ftpd.settings import Address
 
@@ -28,7 +28,7 @@ class ImplicitTlsConnection(ControlConnection):
     implicit_tls = True
 
 
-class Listener(FTPServer):
+class Listener(PatientAcceptor, FTPServer):
     """Accepts sessions on one address.
 
     Args:
@@ -45,7 +45,7 @@ class Listener(FTPServer):
         implicit_tls: bool,
         sessions: set[ControlConnection],
         services: Services,
-        loop: IOLoop,
+        loop: EventLoop,
     ) -> None:
         self.sessions = sessions
         self.services = services
@@ -66,25 +66,24 @@ class Listener(FTPServer):
                 _say(connection, f"{refusal}\r\n".encode())
             connection.close()
             return
-        session = self.handler(connection, self, ioloop=self.ioloop)
-        if not session.connected:  # it left before it was accepted
-            self.services.limits.close_session(client)
+        session = None
+        try:
+            session = self.handler(connection, self, ioloop=self.ioloop)
+        finally:
+            if session is None or not session.connected:  # it left before it was accepted
+                self.services.limits.close_session(client)
+        if not session.connected:
             return
         try:
             session.handle()
         except Exception:
             session.handle_error()
 
-    def handle_error(self) -> None:
-        """Go on listening: pyftpdlib would close the listener (an accept may fail for want of
-        descriptors, and a moment later succeed)."""
-        _log.exception("Error while accepting a connection")
-
 
 class Mailbox(AsyncChat):
     """Brings the workers' results to the event loop."""
 
-    def __init__(self, delivery: Delivery, loop: IOLoop) -> None:
+    def __init__(self, delivery: Delivery, loop: EventLoop) -> None:
         super().__init__(ioloop=loop)
         self._delivery = delivery
         self._fileno = delivery.fileno()
@@ -111,7 +110,7 @@ class Mailbox(AsyncChat):
 class Wakeup(AsyncChat):
     """Wakes the loop for signals (signal.set_wakeup_fd), whose numbers go to `then`."""
 
-    def __init__(self, then: Callable[[bytes], None], loop: IOLoop) -> None:
+    def __init__(self, then: Callable[[bytes], None], loop: EventLoop) -> None:
         self._then = then
         self._sender, receiver = socket.socketpair()
         self._sender.setblocking(False)

@@ -7,29 +7,27 @@ configured range, since a firewall would swallow it.
 
 from __future__ import annotations
 
-import logging
 import socket
 import time
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, Literal, Protocol
 
-from pyftpdlib.ioloop import Acceptor, IOLoop
+from openspp_ftpd.ftp.loop import EventLoop, PatientAcceptor
 
 WAIT_SECONDS: Final = 5.0
 """How long a session waits for a port when all are busy for its address."""
 
-TAKE_OVER_SECONDS: Final = 2.0
+TAKE_OVER_SECONDS: Final = 4.0
 """Age at which a port that was told to a silent session may be given to a waiting one.
 
-A client connects at once after 227; one that only asks and then stays silent would keep the others
-of its address waiting.
+A client connects at once after 227, or after 3 s where its first two SYN were lost; one that only
+asks and then stays silent would keep the others of its address waiting.
 """
 
 _CHECK_SECONDS: Final = 0.25
 _BACKLOG: Final = 128
-
-_log = logging.getLogger("openspp_ftpd")
 
 
 class Holder(Protocol):
@@ -43,8 +41,11 @@ class Holder(Protocol):
     def passive_refused(self) -> None:
         """No port became free in time."""
 
-    def passive_lost(self) -> None:
+    def passive_lost(self, successor: Holder) -> None:
         """Its port was given to another session, since nothing came."""
+
+    def passive_contested(self) -> None:
+        """The session that lost its port to this one sends after all."""
 
     def passive_connected(self, connection: socket.socket) -> None:
         """The client's data connection has come."""
@@ -72,7 +73,7 @@ class PassivePorts:
         addresses: Sequence[str],
         ports: Sequence[int],
         data_from: Literal["session", "any"],
-        loop: IOLoop,
+        loop: EventLoop,
     ) -> None:
         self._loop = loop
         self._ports = tuple(ports)
@@ -93,7 +94,11 @@ class PassivePorts:
     def reserve(self, holder: Holder) -> None:
         """Find a port for a session; it is told by passive_granted or passive_refused."""
         self.release(holder)
-        if not self._grant(holder):
+        key = self._free_key(holder)
+        if key is not None:
+            self._held[key] = (holder, time.monotonic())
+            holder.passive_granted(key[0])
+        else:
             self._waiting.append((holder, time.monotonic() + WAIT_SECONDS))
             self._watch_waiting()
 
@@ -126,21 +131,19 @@ class PassivePorts:
     def _key(self, port: int, client: str) -> tuple[int, str]:
         return (port, "" if self._any else client)
 
-    def _grant(self, holder: Holder) -> bool:
-        """Give the next port that is free for the holder's address; ports rotate, so that a
-        connection that comes late for an earlier 227 does not meet a later one."""
+    def _free_key(self, holder: Holder) -> tuple[int, str] | None:
+        """The next port that is free for the holder's address; ports rotate, so that a connection
+        that comes late for an earlier 227 does not meet a later one."""
         for step in range(len(self._ports)):
             index = (self._next + step) % len(self._ports)
             key = self._key(self._ports[index], holder.remote_ip)
             if key not in self._held:
                 self._next = index + 1
-                self._held[key] = (holder, time.monotonic())
-                holder.passive_granted(self._ports[index])
-                return True
-        return False
+                return key
+        return None
 
-    def _take_over(self, holder: Holder, now: float) -> bool:
-        """Give the port that a silent session of the same address has held longest."""
+    def _take_over(self, holder: Holder, now: float) -> tuple[int, str] | None:
+        """The port that a silent session of the same address has held longest."""
         client = self._key(0, holder.remote_ip)[1]
         silent = [
             (since, key, held_by)
@@ -148,41 +151,55 @@ class PassivePorts:
             if key[1] == client and now - since >= TAKE_OVER_SECONDS and not held_by.awaits_data()
         ]
         if not silent:
-            return False
+            return None
         _, key, held_by = min(silent, key=lambda entry: entry[0])
-        self._held[key] = (holder, now)
-        held_by.passive_lost()
-        holder.passive_granted(key[0])
-        return True
+        held_by.passive_lost(holder)
+        return key
+
+    def _give_later(self, key: tuple[int, str], holder: Holder) -> None:
+        """Give a port to a session that waited, not on the stack of the one that made it free."""
+        self._held[key] = (holder, time.monotonic())
+        self._loop.call_later(0, partial(self._give, key, holder))
+
+    def _give(self, key: tuple[int, str], holder: Holder) -> None:
+        held = self._held.get(key)
+        if held is not None and held[0] is holder:  # it may have left meanwhile
+            holder.passive_granted(key[0])
 
     def _serve_waiting(self) -> None:
-        for entry in list(self._waiting):
-            if entry in self._waiting and self._grant(entry[0]):
-                self._waiting.remove(entry)
+        still_waiting = deque[tuple[Holder, float]]()
+        for holder, deadline in self._waiting:
+            key = self._free_key(holder)
+            if key is None:
+                still_waiting.append((holder, deadline))
+            else:
+                self._give_later(key, holder)
+        self._waiting = still_waiting
 
     def _watch_waiting(self) -> None:
         if self._check is None or self._check.cancelled:
-            self._check = self._loop.call_every(_CHECK_SECONDS, self._on_check)
+            self._check = self._loop.call_later(_CHECK_SECONDS, self._on_check)
 
     def _on_check(self) -> None:
         now = time.monotonic()
-        for entry in list(self._waiting):
-            holder, deadline = entry
-            if entry not in self._waiting:
-                continue
-            if self._take_over(holder, now):
-                self._waiting.remove(entry)
+        still_waiting = deque[tuple[Holder, float]]()
+        for holder, deadline in self._waiting:
+            key = self._take_over(holder, now)
+            if key is not None:
+                self._give_later(key, holder)
             elif now >= deadline:
-                self._waiting.remove(entry)
-                holder.passive_refused()
-        if not self._waiting:
-            self._check.cancel()
+                self._loop.call_later(0, holder.passive_refused)
+            else:
+                still_waiting.append((holder, deadline))
+        self._waiting = still_waiting
+        if still_waiting:
+            self._check = self._loop.call_later(_CHECK_SECONDS, self._on_check)
 
 
-class _Listener(Acceptor):
+class _Listener(PatientAcceptor):
     """One passive port on one address."""
 
-    def __init__(self, ports: PassivePorts, address: str, port: int, loop: IOLoop) -> None:
+    def __init__(self, ports: PassivePorts, address: str, port: int, loop: EventLoop) -> None:
         super().__init__(ioloop=loop)
         self._ports = ports
         self._port = port
@@ -203,7 +220,3 @@ class _Listener(Acceptor):
 
     def handle_accepted(self, connection: socket.socket, address: Any) -> None:
         self._ports.accepted(self._port, connection, address[0])
-
-    def handle_error(self) -> None:
-        """Leave the port open (asyncore would close it): one connection failed, not the port."""
-        _log.exception("Error on passive port %d", self._port)

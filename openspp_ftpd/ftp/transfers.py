@@ -16,6 +16,7 @@ from openspp_ftpd.ftp.active import ActiveConnection
 from openspp_ftpd.ftp.data import DataConnection
 from openspp_ftpd.ftp.filesystem import View
 from openspp_ftpd.ftp.listing import Listing
+from openspp_ftpd.ftp.passive import Holder as PassiveHolder
 from openspp_ftpd.ftp.services import Services
 from openspp_ftpd.ftp.upload import Order, Upload
 from openspp_ftpd.openspp import Credentials
@@ -54,6 +55,7 @@ class Transfers:
         self._active_port: int | None = None
         self._active: ActiveConnection | None = None
         self._passive_port: int | None = None
+        self._successor: PassiveHolder | None = None  # who was given our port
         self._extended = False
         self._announced: int | None = None
 
@@ -101,9 +103,17 @@ class Transfers:
         self.reply(Problem.NO_PASSIVE_PORT.upload_code, Problem.NO_PASSIVE_PORT.text)
         self.go_on()
 
-    def passive_lost(self) -> None:
+    def passive_lost(self, successor: PassiveHolder) -> None:
         """The port was given to another session, since the client stayed silent."""
         self._passive_port = None
+        self._successor = successor
+
+    def passive_contested(self) -> None:
+        """The session that had our port before does send: the data may be its, not ours."""
+        if self.upload is not None:
+            self.upload.contested()
+        elif self._data is not None:
+            self.forget_data_connection()
 
     def passive_connected(self, connection: socket.socket) -> None:
         """The client's data connection came."""
@@ -126,6 +136,7 @@ class Transfers:
     def forget_data_connection(self) -> None:
         """Whatever was agreed on for the next transfer is void."""
         self._active_port = self._passive_port = None
+        self._successor = None
         self.services.passive.release(self)
         if self._active is not None:
             self._active.cancel()
@@ -136,6 +147,10 @@ class Transfers:
 
     def _refused_data(self) -> bool:
         """Answer a transfer command that can have no data connection."""
+        if self._data is not None and self._data.encrypted != (self.data_tls is not None):
+            self.forget_data_connection()  # it was made under another PROT
+        if self._successor is not None:
+            self._successor.passive_contested()
         if self.services.settings.tls.mode == "required" and not self._prot:
             self.reply(521, "TLS is required for the data connection (PROT P).")
         elif not (self._data or self._active_port or self._passive_port):

@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import enum
+import logging
 import posixpath
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Protocol
 
 from openspp_ftpd import content, names
@@ -35,6 +38,8 @@ SECOND_LOOK_SECONDS: Final = 0.1
 
 ORPHAN_SECONDS: Final = 15.0
 """How long the rest of a file may take when its control connection is gone."""
+
+_log = logging.getLogger("openspp_ftpd")
 
 
 class _State(enum.Enum):
@@ -135,6 +140,12 @@ class Upload:
             # reply closes both connections at once after a whole scan.
             self._later(ORPHAN_SECONDS, self._check_orphan)
 
+    def contested(self) -> None:
+        """What came may be another session's (see passive.py): it must not be stored as ours."""
+        if self._state is _State.DELIVERING and not (self._pending and self._pending.abandon()):
+            return  # its last byte is in OpenSPP already
+        self._fail(Failure(Problem.CUT, detail="Another session claims the data connection."))
+
     def drain(self, seconds: float) -> None:
         """The daemon stops: what is still coming has so many seconds."""
         self._later(seconds, self._check_drained)
@@ -164,6 +175,9 @@ class Upload:
         self._later(DRAIN_SECONDS, self._check_refused)
 
     def _ended(self, end: End) -> None:
+        self._answered_in_any_case(partial(self._take_end, end))
+
+    def _take_end(self, end: End) -> None:
         problem = {
             End.RESET: Problem.CUT,
             End.STALLED: Problem.STALLED,
@@ -182,6 +196,14 @@ class Upload:
             self._state = _State.JUDGING
             self._judge(settled=self._data is not None and self._data.encrypted)
 
+    def _answered_in_any_case(self, step: Callable[[], None]) -> None:
+        """A defect of ours must not leave the scanner without its answer."""
+        try:
+            step()
+        except Exception:
+            _log.exception("Error in an upload")
+            self._fail(Failure(Problem.INTERNAL))
+
     def _judge(self, settled: bool) -> None:
         assert self._scan is not None
         if self._state is not _State.JUDGING:
@@ -194,7 +216,8 @@ class Upload:
         if self._end is End.CLOSED_BARE and self._services.settings.tls.close_notify == "log":
             self._services.journal.bare_tls_end(self._session.who, self._order.name)
         if judged is Judgement.WAIT:
-            self._later(SECOND_LOOK_SECONDS, lambda: self._judge(settled=True))
+            second_look = partial(self._judge, settled=True)
+            self._later(SECOND_LOOK_SECONDS, partial(self._answered_in_any_case, second_look))
         elif judged is Judgement.DISCARD or (doubts and not self._scan.size):
             why = ", ".join(sorted(doubt.value for doubt in doubts)) or "its content has no end"
             self._fail(Failure(Problem.CUT, detail=f"Discarded: {why}."))
@@ -250,6 +273,9 @@ class Upload:
         )
 
     def _delivered(self, outcome: Delivered | Failure) -> None:
+        self._answered_in_any_case(partial(self._take_outcome, outcome))
+
+    def _take_outcome(self, outcome: Delivered | Failure) -> None:
         if isinstance(outcome, Failure):
             self._fail(outcome)
             return

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
-from pyftpdlib.ioloop import IOLoop
 
 from openspp_ftpd.ftp import passive
-from openspp_ftpd.ftp.passive import PassivePorts
+from openspp_ftpd.ftp.loop import EventLoop
+from openspp_ftpd.ftp.passive import Holder, PassivePorts
 
 
 class Session:
@@ -31,8 +31,11 @@ class Session:
     def passive_refused(self) -> None:
         self.refused = True
 
-    def passive_lost(self) -> None:
+    def passive_lost(self, successor: Holder) -> None:
         self.lost = True
+
+    def passive_contested(self) -> None:
+        raise AssertionError("nobody contests here")
 
     def passive_connected(self, connection: socket.socket) -> None:
         self.connection = connection
@@ -45,7 +48,7 @@ class Ground:
     """Two passive ports on a loop of their own."""
 
     def __init__(self) -> None:
-        self.loop = IOLoop()
+        self.loop = EventLoop()
         self.numbers = _free_ports(2)
         self.ports = PassivePorts(["127.0.0.1"], self.numbers, "session", self.loop)
 
@@ -118,6 +121,7 @@ def test_a_session_waits_for_a_port_and_gets_the_one_that_becomes_free(ground: G
     third = ground.session()
     assert third.port is None
     ground.ports.release(first)
+    ground.run_until(lambda: third.port is not None)
     assert third.port == first.port
     assert not second.lost
 
@@ -158,7 +162,7 @@ def test_a_port_in_use_is_named_at_start() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=rf"passive port {port} on 127\.0\.0\.1 cannot be opened"):
-            PassivePorts(["127.0.0.1"], [port], "session", IOLoop())
+            PassivePorts(["127.0.0.1"], [port], "session", EventLoop())
 
 
 def _is_connected(session: Session) -> bool:
