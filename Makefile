@@ -3,10 +3,10 @@
 # Debian's Python, for it alone has Debian's packages.
 PYTHON := /usr/bin/python3
 LINT := build/lint
-SOURCES := setup.py openspp_ftpd tests
+SOURCES := setup.py openspp_ftpd tests debian/man_pages.py
 unexport PYTHONHOME PYTHONPATH
 
-.PHONY: help deps demo test quick coverage lint format clean
+.PHONY: help deps demo test quick coverage lint format deb repo piuparts clean
 
 help:
 	@echo 'make deps      install what running and testing need (Debian 12 or 13, root or sudo)'
@@ -17,6 +17,11 @@ help:
 	@echo 'make coverage  run the quick tests and write build/coverage/html'
 	@echo 'make lint      check the source with black, ruff and mypy'
 	@echo 'make format    let black and ruff put the source in order'
+	@echo 'make deb       build the Debian packages into dist'
+	@echo 'make repo      make a signed apt repository of them in dist/repo'
+	@echo '               KEY=NAME signs with a key of your own'
+	@echo 'make piuparts  install, remove and purge the package in a fresh Debian (root; needs'
+	@echo '               piuparts and mmdebstrap); SUITE=trixie takes Debian 13'
 	@echo 'make clean     remove what these commands left'
 
 deps:
@@ -54,6 +59,25 @@ $(LINT)/installed: tests/lint-requirements.txt
 	    && cp $< $@ \
 	    || echo 'make lint: black, ruff and mypy could not be installed ($(LINT).log says why);' \
 	        'the source is not checked'
+
+# What is built is in build, what is given away in dist; the logs say what went wrong.
+deb: deps build/pyftpdlib
+	@rm -rf build/deb && mkdir -p dist && rm -f dist/*.deb
+	@debian/build build/deb > build/deb.log 2>&1 || { tail -n 40 build/deb.log; exit 1; }
+	@cp build/deb/*.deb build/pyftpdlib/*.deb dist
+	@ls dist/*.deb
+
+build/pyftpdlib: $(wildcard debian/pyftpdlib/*)
+	@rm -rf $@ && mkdir -p $@
+	@debian/pyftpdlib/build $@ > $@.log 2>&1 || { tail -n 40 $@.log; rm -rf $@; exit 1; }
+	@touch $@
+
+repo: deb
+	@debian/repository/build dist dist/repo $(KEY)
+	@ls dist/repo/*
+
+piuparts: repo
+	debian/piuparts dist/repo $(or $(SUITE),bookworm) build/piuparts
 
 clean:
 	rm -rf build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

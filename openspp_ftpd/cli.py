@@ -37,7 +37,7 @@ examples:
 
 
 @dataclass(frozen=True, slots=True)
-class _Command:
+class Command:
     """What one sub-command says of itself and does; `run` returns the exit status."""
 
     description: str
@@ -75,7 +75,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     chosen = next((word for word in given if not word.startswith("-")), "")
-    for name, (line, load) in _COMMANDS.items():
+    for name, (line, load) in COMMANDS.items():
         if name != chosen:
             commands.add_parser(name, help=line)
             continue
@@ -92,13 +92,13 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _serve() -> _Command:
+def _serve() -> Command:
     def run(arguments: argparse.Namespace) -> int:
         from openspp_ftpd import server
 
         return server.serve(arguments.config, arguments.credentials)
 
-    return _Command(
+    return Command(
         description="Run the daemon in the foreground, as systemd wants it, until SIGTERM or "
         "Ctrl-C. SIGTERM lets scans under way arrive first; SIGHUP reads configuration and "
         "certificates again.",
@@ -112,11 +112,11 @@ def _serve() -> _Command:
     )
 
 
-def _check() -> _Command:
+def _check() -> Command:
     def run(arguments: argparse.Namespace) -> int:
         return check(arguments.config, arguments.credentials)
 
-    return _Command(
+    return Command(
         description="Read a configuration as the daemon would, and name every mistake with its "
         "line and what would be right. Nothing is connected to. Run it as the daemon's user "
         "(or root): it also looks whether certificate, key and upload directory can be used.",
@@ -127,19 +127,19 @@ def _check() -> _Command:
     )
 
 
-def _sandbox() -> _Command:
+def _sandbox() -> Command:
     from openspp_ftpd.sandbox import command
 
-    return _Command(command.DESCRIPTION, command.EPILOG, command.add_arguments, command.run)
+    return Command(command.DESCRIPTION, command.EPILOG, command.add_arguments, command.run)
 
 
-def _demo() -> _Command:
+def _demo() -> Command:
     from openspp_ftpd.demo import command
 
-    return _Command(command.DESCRIPTION, command.EPILOG, command.add_arguments, command.run)
+    return Command(command.DESCRIPTION, command.EPILOG, command.add_arguments, command.run)
 
 
-_COMMANDS: Final[Mapping[str, tuple[str, Callable[[], _Command]]]] = {
+COMMANDS: Final[Mapping[str, tuple[str, Callable[[], Command]]]] = {
     "serve": ("run the daemon", _serve),
     "check": ("name the mistakes in a configuration", _check),
     "sandbox": ("run an embedded OpenSPP for trying", _sandbox),
@@ -153,6 +153,8 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
         "-c",
         "--config",
         metavar="FILE",
+        nargs="?",
+        const=CONFIGURATION,
         default=CONFIGURATION,
         help="the configuration (default %(default)s)",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -16,7 +17,8 @@ from openspp_ftpd import config, systemd, tls
 from openspp_ftpd.delivery import Delivery
 from openspp_ftpd.events import Journal
 from openspp_ftpd.ftp.control import ControlConnection
-from openspp_ftpd.ftp.listener import IOLoop, Listener, Mailbox, Wakeup, open_socket
+from openspp_ftpd.ftp.listener import Listener, Mailbox, Wakeup, open_socket
+from openspp_ftpd.ftp.loop import EventLoop
 from openspp_ftpd.ftp.passive import PassivePorts
 from openspp_ftpd.ftp.public_address import PublicAddresses
 from openspp_ftpd.ftp.services import Services
@@ -28,6 +30,7 @@ from openspp_ftpd.spool import Spool, SpoolUnusable
 EX_CONFIG: Final = 78
 """Exit status for mistakes in the configuration file (sysexits.h); systemd does not try again."""
 
+_HANDLED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _TICK_SECONDS: Final = 1.0
 _BUFFER_BYTES: Final = 256 * 1024
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
@@ -43,24 +46,29 @@ class _Bound:
     implicit_tls: bool
 
 
-def serve(path: str) -> int:
+def serve(path: str, credentials: str = "") -> int:
     """Run the daemon with the configuration file `path` until it is told to stop.
 
-    Returns the exit status: 0 after a normal stop, 78 for mistakes in the configuration, 1 for what
-    the world may mend (a port in use).
+    With `credentials`, certificate and key are served from the copies in that directory. Returns
+    the exit status: 0 after a normal stop, 78 for mistakes in the configuration, 1 for what the
+    world may mend (a port in use).
     """
     try:
-        loaded = config.load(path)
+        loaded = config.load(path, credentials)
     except config.ConfigurationError as error:
         print(error, file=sys.stderr)
+        systemd.failing(str(error))
         return EX_CONFIG
     _configure_logging(loaded.settings)
+    _allow_descriptors()
     for warning in loaded.warnings:
         _log.warning("%s", warning)
     try:
-        server = Server(path, loaded.settings)
+        server = Server(path, loaded.settings, credentials)
     except (OSError, SpoolUnusable, tls.CertificateProblem) as error:
-        _log.error("Cannot start: %s", error.strerror if isinstance(error, OSError) else error)
+        why = f"Cannot start: {error.strerror if isinstance(error, OSError) else error}"
+        _log.error("%s", why)
+        systemd.failing(why)
         return 1
     server.run()
     return 0
@@ -72,6 +80,7 @@ class Server:
     Args:
         path: the configuration file, for reloads.
         settings: what it says now.
+        credentials: where copies of certificate and key are, "" to read those configured.
 
     Raises:
         OSError: an address or port cannot be listened on.
@@ -79,17 +88,22 @@ class Server:
         tls.CertificateProblem: certificate or key cannot be used.
     """
 
-    def __init__(self, path: str, settings: Settings) -> None:
+    def __init__(self, path: str, settings: Settings, credentials: str = "") -> None:
         self._path = path
-        self._loop = IOLoop()
+        self._credentials = credentials
+        self._loop = EventLoop()
         self._sessions: set[ControlConnection] = set()
         self._stop_by: float | None = None
         self._deliveries: list[tuple[Delivery, Mailbox]] = []
+        # Before anything listens: what is told to stop while it starts stops in order too.
+        self._wakeup = Wakeup(self._on_signals, self._loop)
+        self._handlers_before = {number: signal.signal(number, _noted) for number in _HANDLED}
+        signal.set_wakeup_fd(self._wakeup.descriptor, warn_on_full_buffer=False)
         bound = _bind(settings)
         self._limits = Limits(settings.limits)
         self._spool = Spool(settings.uploads.directory, settings.uploads.max_size)
         self._passive = PassivePorts(
-            sorted({one.listening.getsockname()[0] for one in bound}),
+            _addresses([one.listening.getsockname()[0] for one in bound]),
             settings.ftp.passive_ports,
             settings.ftp.data_from,
             self._loop,
@@ -103,10 +117,6 @@ class Server:
 
     def run(self) -> None:
         """Serve until a signal ends it."""
-        wakeup = Wakeup(self._on_signals, self._loop)
-        handled = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        before = {number: signal.signal(number, _noted) for number in handled}
-        signal.set_wakeup_fd(wakeup.descriptor, warn_on_full_buffer=False)
         interval = systemd.watchdog_interval()
         if interval is not None:
             self._loop.call_every(interval, lambda: systemd.notify("WATCHDOG=1"))
@@ -117,16 +127,17 @@ class Server:
             self._run_loop()
         finally:
             signal.set_wakeup_fd(-1)
-            for number, handler in before.items():
+            for number, handler in self._handlers_before.items():
                 signal.signal(number, handler)
             self._close()
-            wakeup.close()
 
     def _run_loop(self) -> None:
         timeout = _TICK_SECONDS
         while not self._finished():
             due = self._loop.loop(timeout=timeout, blocking=False)
             timeout = _TICK_SECONDS if due is None else min(due, _TICK_SECONDS)
+            if len(self._deliveries) > 1:
+                self._close_old_deliveries()
 
     def _finished(self) -> bool:
         if self._stop_by is None:
@@ -146,11 +157,12 @@ class Server:
             self._stop_by = 0.0
             return
         settings = self._services.settings
-        self._stop_by = (
-            time.monotonic() + settings.ftp.drain_within + settings.openspp.answer_within + 5.0
-        )
+        in_force = [session.services.settings.openspp for session in self._sessions]
+        answer_within = max(each.answer_within for each in (settings.openspp, *in_force))
+        seconds = settings.ftp.drain_within + answer_within + 5.0
+        self._stop_by = time.monotonic() + seconds
         self._services.journal.stopping(len(self._sessions))
-        systemd.stopping("Stopping, scans under way are finished first.")
+        systemd.stopping("Stopping, scans under way are finished first.", seconds + 10.0)
         for listener in self._listeners:
             listener.close()
         for session in list(self._sessions):
@@ -158,16 +170,19 @@ class Server:
 
     def _reload(self) -> None:
         """Read the configuration and certificates again, for new sessions."""
+        if self._stop_by is not None:
+            return
         systemd.reloading()
         journal = self._services.journal
         try:
-            loaded = config.load(self._path)
+            loaded = config.load(self._path, self._credentials)
             settings = loaded.settings
+            _log.setLevel(_LEVELS[settings.log.level])
             services = self._make_services(settings, self._services)
-        except (config.ConfigurationError, tls.CertificateProblem) as error:
+        except (config.ConfigurationError, tls.CertificateProblem, OSError) as error:
+            _log.setLevel(_LEVELS[self._services.settings.log.level])
             journal.reload_refused("; ".join(str(error).splitlines()))
         else:
-            _log.setLevel(_LEVELS[settings.log.level])
             self._limits.settings = settings.limits
             self._spool.max_size = settings.uploads.max_size
             self._services = services
@@ -185,8 +200,7 @@ class Server:
         if old is not None and old.settings.openspp == settings.openspp:
             delivery = old.delivery
         else:
-            delivery = Delivery(ScannerApi(settings.openspp), settings.openspp, self._loop)
-            self._deliveries.append((delivery, Mailbox(delivery, self._loop)))
+            delivery = self._make_delivery(settings, old)
         if old is not None and old.settings.ftp.public_address == settings.ftp.public_address:
             public_addresses = old.public_addresses
         else:
@@ -205,6 +219,32 @@ class Server:
             buffer=self._buffer,
         )
 
+    def _make_delivery(self, settings: Settings, old: Services | None) -> Delivery:
+        before = old.settings.openspp if old is not None else None
+        same = before is not None and (before.url, before.database) == (
+            settings.openspp.url,
+            settings.openspp.database,
+        )
+        delivery = Delivery(
+            ScannerApi(settings.openspp),
+            settings.openspp,
+            self._loop,
+            old.delivery.ledger if old is not None and same else None,
+        )
+        self._deliveries.append((delivery, Mailbox(delivery, self._loop)))
+        return delivery
+
+    def _close_old_deliveries(self) -> None:
+        """After a reload: those that no session uses any more."""
+        used = {session.services.delivery for session in self._sessions}
+        used.add(self._services.delivery)
+        for entry in self._deliveries[:]:
+            delivery, mailbox = entry
+            if delivery not in used and not delivery.uploads_pending():
+                self._deliveries.remove(entry)
+                mailbox.close()
+                delivery.close()
+
     def _sentence(self) -> str:
         settings = self._services.settings
         where = ", ".join(
@@ -219,21 +259,29 @@ class Server:
 
     def _close(self) -> None:
         for session in list(self._sessions):
-            session.close()
-        self._services.journal.stopped()
+            session.abort_upload()
         for delivery, mailbox in self._deliveries:
             mailbox.close()
-            delivery.close()
+            delivery.close()  # tells every session what became of its scan
+        for session in list(self._sessions):
+            session.close()
+        self._services.journal.stopped()
         self._passive.close()
         self._services.public_addresses.close()
+        self._wakeup.close()
         self._loop.close()
 
 
 def _bind(settings: Settings) -> list[_Bound]:
-    """Open all listening sockets, or none. Raises OSError."""
-    wanted = [(address, False) for address in settings.ftp.listen]
-    wanted += [(address, True) for address in settings.ftp.listen_implicit]
-    bound: list[_Bound] = []
+    """All listening sockets, or none: those of socket units, the others opened. Raises OSError."""
+    passed = systemd.passed_sockets()
+    bound = [_Bound(one.listening, one.name == systemd.FTPS) for one in passed]
+    names = {one.name for one in passed}
+    wanted: list[tuple[Address, bool]] = []
+    if systemd.FTP not in names:
+        wanted += [(address, False) for address in settings.ftp.listen]
+    if systemd.FTPS not in names:
+        wanted += [(address, True) for address in settings.ftp.listen_implicit]
     try:
         for address, implicit_tls in wanted:
             if address.host == "::" and not _has_ipv6():
@@ -244,6 +292,15 @@ def _bind(settings: Settings) -> list[_Bound]:
             one.listening.close()
         raise
     return bound
+
+
+def _addresses(listening: Sequence[str]) -> list[str]:
+    """Where the passive ports are opened: an address that stands for all of its family suffices."""
+    found = set(listening)
+    for everything, sign in (("0.0.0.0", "."), ("::", ":")):
+        if everything in found:
+            found = {each for each in found if sign not in each} | {everything}
+    return sorted(found)
 
 
 def _has_ipv6() -> bool:
@@ -265,6 +322,12 @@ def _warn_of_what_needs_a_restart(old: Settings, new: Settings, journal: Journal
     ):
         if before != after:
             journal.warning(f"{name} was changed; it takes effect with the next restart.")
+
+
+def _allow_descriptors() -> None:
+    """As many as the system lets this process have: a session needs three or four."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _configure_logging(settings: Settings) -> None:

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
@@ -18,6 +19,10 @@ from openspp_ftpd.config import schema, values
 from openspp_ftpd.config.ini import Entry, Ini, parse
 from openspp_ftpd.config.world import Finding, check_world
 from openspp_ftpd.settings import Address, FtpSettings, Settings, TlsSettings
+
+_NOT_HANDED_OVER: Final = Finding(
+    "tls", "key", "certificate and key were not handed to the daemon; the message above says why"
+)
 
 LARGEST_FILE: Final = 1024 * 1024
 """Bytes of a configuration; what is larger is another file."""
@@ -68,22 +73,52 @@ class Understood:
         return self.ini.sections.get(section, 1)
 
 
-def load(path: str) -> Loaded:
+def load(path: str, credentials: str = "", tmpfs_of_unit: Collection[str] = ()) -> Loaded:
     """The settings of the file at `path`. Changes nothing, so it serves a reload as well.
+
+    With `credentials` certificate and key are served from the copies in that directory (see
+    credentials.py), and the settings name those. `tmpfs_of_unit` are directories on which the
+    daemon will have a tmpfs of its own, whatever is there now.
 
     Raises ConfigurationError with all mistakes at once.
     """
-    understood = understand(_read(path))
+    understood = understand(read(path))
+    settings = understood.settings
+    if credentials:
+        settings = replace(settings, tls=served_from(credentials, settings.tls))
     mistakes = [Mistake(path, line, text) for line, text in understood.mistakes]
     warnings: list[Mistake] = []
-    for finding in check_world(understood.settings, datetime.now(UTC)):
+    findings = check_world(settings, datetime.now(UTC), tmpfs_of_unit=tmpfs_of_unit)
+    if credentials and not os.access(settings.tls.key, os.R_OK):
+        missed = [finding for finding in findings if finding.section == "tls"]
+        findings = [finding for finding in findings if finding.section != "tls"]
+        if missed and not understood.mistakes:  # where those are, nothing is handed over
+            findings.append(_NOT_HANDED_OVER)
+    for finding in findings:
         if _is_of_use(finding, understood):
-            line = understood.line(finding.section, finding.option)
-            found = Mistake(path, line, _about(finding.section, finding.option, finding.text))
+            found = mistake(path, understood, finding, settings.tls)
             (warnings if finding.is_warning else mistakes).append(found)
     if mistakes:
         raise ConfigurationError(mistakes)
-    return Loaded(understood.settings, tuple(sorted(warnings)))
+    return Loaded(settings, tuple(sorted(warnings)))
+
+
+def served_from(directory: str, settings: TlsSettings) -> TlsSettings:
+    """The settings with the copies of certificate and key in `directory` (see credentials.py)."""
+    return replace(settings, certificate=f"{directory}/certificate.pem", key=f"{directory}/key.pem")
+
+
+def mistake(path: str, understood: Understood, finding: Finding, served: TlsSettings) -> Mistake:
+    """A finding with its place in the configuration at `path`.
+
+    It names certificate and key as they are configured, also where the copies in `served` were
+    looked at.
+    """
+    configured = understood.settings.tls
+    text = finding.text.replace(served.certificate, configured.certificate)
+    text = text.replace(served.key, configured.key)
+    line = understood.line(finding.section, finding.option)
+    return Mistake(path, line, _about(finding.section, finding.option, text))
 
 
 def understand(text: str) -> Understood:
@@ -120,7 +155,8 @@ def understand(text: str) -> Understood:
     return Understood(settings, ini, tuple(sorted(mistakes)), frozenset(wrong))
 
 
-def _read(path: str) -> str:
+def read(path: str) -> str:
+    """The text of the configuration at `path`. Raises ConfigurationError."""
     try:
         with Path(path).open("rb") as file:
             content = file.read(LARGEST_FILE + 1)

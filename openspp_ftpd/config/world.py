@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import ssl
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -36,13 +36,17 @@ class Finding:
     is_warning: bool = False
 
 
-def check_world(settings: Settings, now: datetime, mounts: str = MOUNTS) -> list[Finding]:
-    """Everything that does not fit. `now` has a time zone; `mounts` is a file as in proc(5)."""
-    return [
-        *_authorities(settings.openspp),
-        *_certificate(settings.tls, now),
-        *_directory(settings.uploads, mounts),
-    ]
+def check_world(
+    settings: Settings, now: datetime, mounts: str = MOUNTS, tmpfs_of_unit: Collection[str] = ()
+) -> list[Finding]:
+    """Everything that does not fit. `now` has a time zone; `mounts` is a file as in proc(5).
+
+    `tmpfs_of_unit` are directories that need no look: the unit mounts a tmpfs on them.
+    """
+    findings = [*_authorities(settings.openspp), *check_certificate(settings.tls, now)]
+    if settings.uploads.directory.rstrip("/") not in tmpfs_of_unit:
+        findings += _directory(settings.uploads, mounts)
+    return findings
 
 
 def file_system(path: str, mounts: str = MOUNTS) -> str:
@@ -79,7 +83,8 @@ def _authorities(settings: OpenSPPSettings) -> Iterator[Finding]:
     yield Finding("openspp", "ca_file", f"{path} {text}")
 
 
-def _certificate(settings: TlsSettings, now: datetime) -> Iterator[Finding]:
+def check_certificate(settings: TlsSettings, now: datetime) -> Iterator[Finding]:
+    """What is wrong with certificate and key. `now` has a time zone."""
     if settings.mode == "off":
         return
     problems = []

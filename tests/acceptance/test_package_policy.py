@@ -370,6 +370,7 @@ class TestRepository:
     "script",
     [
         "debian/build",
+        "debian/piuparts",
         "debian/repository/build",
         "debian/pyftpdlib/build",
         "debian/openspp-ftpd.postinst",

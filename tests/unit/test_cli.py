@@ -167,7 +167,7 @@ class TestServe:
 
 class TestInterruptions:
     def test_ctrl_c_is_no_traceback(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def interrupted(path: str) -> int:
+        def interrupted(path: str, credentials: str) -> int:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(cli, "check", interrupted)
@@ -198,7 +198,7 @@ class TestInterruptions:
         assert (ran.returncode, ran.stderr) == (128 + signal.SIGPIPE, b"")
 
     def test_another_broken_pipe_is_not_hidden(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def broken(path: str) -> int:
+        def broken(path: str, credentials: str) -> int:
             raise BrokenPipeError("a socket's")
 
         monkeypatch.setattr(cli, "check", broken)
