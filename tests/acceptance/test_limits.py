@@ -103,18 +103,20 @@ class TestFailedLogins:
         assert 2.9 < time.monotonic() - began < 4.5
 
     def test_one_name_never_bans_an_address(self, tmp_path: Path) -> None:
-        with running(
-            tmp_path, options=BAN_AFTER_THREE
-        ) as ground, contextlib.ExitStack() as closing:
+        with (
+            running(tmp_path, options=BAN_AFTER_THREE) as ground,
+            contextlib.ExitStack() as closing,
+        ):
             for _ in range(5):
                 closing.enter_context(self.wrong(ground, "alice"))
             assert self.refused_by(ground, 5)
             closing.enter_context(ground.logged_in("alice", source="127.0.0.5"))
 
     def test_several_names_ban_the_address_and_no_other(self, tmp_path: Path) -> None:
-        with running(
-            tmp_path, options=BAN_AFTER_THREE
-        ) as ground, contextlib.ExitStack() as closing:
+        with (
+            running(tmp_path, options=BAN_AFTER_THREE) as ground,
+            contextlib.ExitStack() as closing,
+        ):
             for user in ("alice", "bob", "nobody"):
                 closing.enter_context(self.wrong(ground, user))
             assert self.refused_by(ground, 3)
@@ -124,9 +126,10 @@ class TestFailedLogins:
             assert whole_session(ground, "alice", "page.pdf", pdf(2000)) < QUICK
 
     def test_a_good_login_between_them_clears_the_address(self, tmp_path: Path) -> None:
-        with running(
-            tmp_path, options=BAN_AFTER_THREE
-        ) as ground, contextlib.ExitStack() as closing:
+        with (
+            running(tmp_path, options=BAN_AFTER_THREE) as ground,
+            contextlib.ExitStack() as closing,
+        ):
             for count, user in enumerate(("alice", "bob"), 1):
                 closing.enter_context(self.wrong(ground, user))
                 assert self.refused_by(ground, count)

@@ -202,8 +202,9 @@ class TestInterruptions:
             raise BrokenPipeError("a socket's")
 
         monkeypatch.setattr(cli, "check", broken)
-        with Path(os.devnull).open("w") as output, pytest.raises(
-            BrokenPipeError, match="a socket's"
+        with (
+            Path(os.devnull).open("w") as output,
+            pytest.raises(BrokenPipeError, match="a socket's"),
         ):
             monkeypatch.setattr(sys, "stdout", output)
             cli.main(["check"])
