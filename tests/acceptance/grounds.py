@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,9 @@ from tests.acceptance.clients import Way
 from tests.acceptance.documents import sha256
 from tests.acceptance.running import Daemon, EmbeddedOpenSPP
 from tests.acceptance.scanner import Scanner
+
+QUICK = 1.0
+"""Seconds in which a whole session (login, upload, reply) is done when nothing is slow."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def one_daemon(
     listen_host: str = "127.0.0.1",
 ) -> Iterator[Iterator[Ground]]:
     """One daemon for many tests: each takes the next ground, with a user and folder of its own."""
-    users = [f"user-{number}" for number in range(200)]
+    users = [f"user-{number}" for number in range(400)]
     openspp = [f"--user={user}:scan-{user}" for user in users]
     with running(directory, certificate, options, openspp, listen_host=listen_host) as ground:
         yield (replace(ground, user=user) for user in users)
@@ -88,3 +92,12 @@ def one_daemon(
 def expected(documents: Mapping[str, bytes]) -> list[tuple[str, str]]:
     """What `Ground.recorded` says when exactly these have arrived, each once."""
     return sorted((name, sha256(content)) for name, content in documents.items())
+
+
+def whole_session(ground: Ground, user: str, name: str, content: bytes) -> float:
+    """Connect, log in, upload, QUIT, as a device does for each scan; the seconds it took."""
+    began = time.monotonic()
+    with ground.logged_in(user) as scanner:
+        assert scanner.store(name, content).code == 226
+        scanner.quit()
+    return time.monotonic() - began

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ftplib
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 
 from tests.acceptance.clients import Run, Way, curl, curl_version, lftp
 from tests.acceptance.documents import jpeg, noise, pdf, png
-from tests.acceptance.grounds import Ground, expected, one_daemon, running
+from tests.acceptance.grounds import Ground, expected, running
 from tests.acceptance.scanner import tls_context
 
 SIZE = 200_000
@@ -27,19 +27,6 @@ CURL_SENDS_CLEAR = curl_version() < (8, 0)
 """In active mode curl before 8.0 sends FTPS data in the clear."""
 
 Client = Callable[[Way, Sequence[Path]], Run]
-
-
-@pytest.fixture(scope="module")
-def grounds(
-    tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]
-) -> Iterator[Iterator[Ground]]:
-    with one_daemon(tmp_path_factory.mktemp("daemon"), certificate) as made:
-        yield made
-
-
-@pytest.fixture
-def ground(grounds: Iterator[Ground]) -> Ground:
-    return next(grounds)
 
 
 def written(directory: Path, documents: dict[str, bytes]) -> list[Path]:

@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.acceptance.documents import noise, pdf
-from tests.acceptance.grounds import Ground, expected, one_daemon
-
-
-@pytest.fixture(scope="module")
-def grounds(
-    tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]
-) -> Iterator[Iterator[Ground]]:
-    with one_daemon(tmp_path_factory.mktemp("daemon"), certificate) as made:
-        yield made
-
-
-@pytest.fixture
-def ground(grounds: Iterator[Ground]) -> Ground:
-    return next(grounds)
+from tests.acceptance.grounds import Ground, expected
 
 
 def scanner_listener() -> socket.socket:

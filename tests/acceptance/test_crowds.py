@@ -16,28 +16,16 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.documents import noise, pdf
-from tests.acceptance.grounds import Ground, expected, running
+from tests.acceptance.grounds import QUICK, Ground, expected, running, whole_session
 from tests.acceptance.promises import at_once
 from tests.acceptance.running import Daemon
 from tests.acceptance.scanner import Answer, Scanner
-
-QUICK = 1.0
-"""Seconds in which a whole session (login, upload, reply) is done when nothing is slow."""
 
 
 @pytest.fixture
 def ground(tmp_path: Path) -> Iterator[Ground]:
     with running(tmp_path) as made:
         yield made
-
-
-def whole_session(ground: Ground, user: str, name: str, content: bytes) -> float:
-    """Connect, log in, upload, QUIT, as a device does for each scan; the seconds it took."""
-    began = time.monotonic()
-    with ground.logged_in(user) as scanner:
-        assert scanner.store(name, content).code == 226
-        scanner.quit()
-    return time.monotonic() - began
 
 
 class TestASlowOpenSPP:

@@ -12,23 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.documents import pdf
-from tests.acceptance.grounds import Ground, expected, one_daemon, running
+from tests.acceptance.grounds import Ground, expected, running
 from tests.acceptance.promises import until
 from tests.acceptance.running import make_certificate
 from tests.acceptance.scanner import Scanner, end_properly, tls_context
-
-
-@pytest.fixture(scope="module")
-def grounds(
-    tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]
-) -> Iterator[Iterator[Ground]]:
-    with one_daemon(tmp_path_factory.mktemp("daemon"), certificate) as made:
-        yield made
-
-
-@pytest.fixture
-def ground(grounds: Iterator[Ground]) -> Ground:
-    return next(grounds)
 
 
 class TestWhatIsOffered:
