@@ -39,6 +39,7 @@ control, on loopback only:
   POST /sandbox/archive  {{"user": "alice", "filename": "scan.pdf"}}
   GET  /sandbox/documents
 """
+_ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 _NGINX_KEEP_ALIVE: Final = 75.0
 
 
@@ -130,12 +131,11 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         print(f"openspp-ftpd sandbox: {_told(error, arguments)}", file=sys.stderr)
         return 1
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    # Waited for, not handled: a handler that sets an Event can come while the Event is locked.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
     print(banner, flush=True)
-    stop.wait()
+    signal.sigwait(_ENDING)
     server.shutdown()
     server.stop()
     return 0
