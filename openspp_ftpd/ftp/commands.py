@@ -107,12 +107,13 @@ class Commands(Transfers):
             self.reply(502, "TLS is off here. Go on without it.")
         elif self.encrypted:
             self.reply(503, "TLS is on already.")
-        elif self.producer_fifo:
-            self.close()  # it does not read, and our replies in clear would break the handshake
         elif argument.upper() not in ("TLS", "TLS-C", "SSL", "TLS-P"):
             self.reply(504, "Use AUTH TLS.")
         else:
             self.reply(234, f"AUTH {argument.upper()} successful.")
+            if self.producer_fifo:
+                self.close()  # it does not read, and our replies in clear would break the handshake
+                return
             self.forget_data_connection()
             self.reset_session()
             self.begin_tls()

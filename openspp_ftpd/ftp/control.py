@@ -280,7 +280,6 @@ class ControlConnection(Commands, CommandLines):
         """The answer to PASS is there."""
         if self._closed:
             return
-        self.waiting = False
         if reply.code == 230:
             self.authenticated = True
         else:

@@ -110,9 +110,11 @@ class Transfers:
 
     def passive_contested(self) -> None:
         """The session that had our port before does send: the data may be its, not ours."""
-        if self.upload is not None:
+        if self._successor is not None:  # nor did we use it, and another session has it now
+            self._successor.passive_contested()
+        elif self.upload is not None:
             self.upload.contested()
-        elif self._data is not None:
+        elif self._data is not None or self._passive_port is not None:
             self.forget_data_connection()
 
     def passive_connected(self, connection: socket.socket) -> None:

@@ -57,14 +57,23 @@ class Scanner:
         self.connection: socket.socket = socket.create_connection(
             (host, port), timeout, source_address=(source, 0)
         )
-        if tls == "implicit":
+        try:
+            self.greeting = self._begin()
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def _begin(self) -> Answer:
+        """Be greeted, under TLS where that is wanted."""
+        if self.tls == "implicit":
             self.begin_tls()
-        self.greeting = self.answer()
-        if tls == "explicit":
+        greeting = self.answer()
+        if self.tls == "explicit":
             assert self.command("AUTH TLS").code == 234
             self.begin_tls()
             assert self.command("PBSZ 0").code == 200
             assert self.command("PROT P").code == 200
+        return greeting
 
     def begin_tls(self) -> None:
         """The handshake of the control connection."""
