@@ -6,13 +6,14 @@ LINT := build/lint
 SOURCES := setup.py openspp_ftpd tests debian/man_pages.py
 unexport PYTHONHOME PYTHONPATH
 
-.PHONY: help deps demo test quick coverage lint format deb repo piuparts clean
+.PHONY: help deps demo test containers quick coverage lint format deb repo piuparts clean
 
 help:
 	@echo 'make deps      install what running and testing need (Debian 12 or 13, root or sudo)'
 	@echo 'make demo      show a scan travel from a scanner into an embedded OpenSPP'
 	@echo '               ONCE=1 stops after the sample, LISTEN=ADDRESS:PORT listens elsewhere'
 	@echo 'make test      check the source, run the quick and the slow tests'
+	@echo 'make containers  install and run the package on booted Debian 12 and 13 (root)'
 	@echo 'make quick     run the quick tests alone, as pytest does'
 	@echo 'make coverage  run the quick tests and write build/coverage/html'
 	@echo 'make lint      check the source with black, ruff and mypy'
@@ -32,6 +33,9 @@ demo: deps
 
 test: deps lint
 	$(PYTHON) -m pytest tests/unit tests/acceptance
+
+containers: deps
+	tests/container/run
 
 quick:
 	$(PYTHON) -m pytest

@@ -1,0 +1,220 @@
+"""Machines with the package, for each release. Whether there can be any is decided here alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.openspp_doubles import OpenSPPDouble
+from tests.acceptance.promises import Gateway
+from tests.container.gateways import gateway_on
+from tests.container.installed import CONFIGURATION, Installed, install, installed_on, set_up
+from tests.container.machine import Machine, NoMachine
+from tests.container.packages import Repositories, repositories_in
+from tests.container.roots import RELEASES, NoRoot, root_of
+
+_MACHINE = pytest.StashKey[Installed]()
+
+Booted = AbstractContextManager[Installed]
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What apt said at the installation, and two layers to boot machines from (Machine.halt)."""
+
+    said: str
+    installed: Path
+    configured: Path
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of these tests."""
+    parser.addoption(
+        "--repositories", metavar="FOLDER", help="share the packages with another run at this time"
+    )
+
+
+@pytest.fixture(scope="session", params=RELEASES)
+def root(request: pytest.FixtureRequest) -> Path:
+    """A fresh Debian that has booted here once, without anything of ours on it."""
+    if os.geteuid() != 0:
+        pytest.skip("booting machines needs root")
+    missing = [name for name in ("mmdebstrap", "systemd-nspawn") if not shutil.which(name)]
+    if missing:
+        pytest.skip(f"{' and '.join(missing)} cannot be found: make deps")
+    try:
+        found = root_of(request.param)
+        Machine(found).stop()
+    except (NoRoot, NoMachine) as reason:
+        pytest.skip(str(reason))
+    return found
+
+
+@pytest.fixture(scope="session")
+def repositories(
+    root: Path, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Repositories:
+    """The package in this and in a next version, each in a signed repository."""
+    shared = pytestconfig.getoption("--repositories")
+    return repositories_in(Path(shared) if shared else tmp_path_factory.mktemp("repositories"))
+
+
+@pytest.fixture(scope="session")
+def booting(root: Path, repositories: Repositories) -> Callable[[Path], Booted]:
+    """Boot a machine with the repositories at hand, from what another one wrote."""
+    return partial(installed_on, root, repositories)
+
+
+@pytest.fixture(scope="session")
+def installation(
+    root: Path, repositories: Repositories, tmp_path_factory: pytest.TempPathFactory
+) -> Installation:
+    """What a machine has on its disk after `apt install openspp-ftpd`, and what apt said.
+
+    And what it has when url was set too, and an embedded OpenSPP runs on it.
+    """
+    folder = tmp_path_factory.mktemp("installation")
+    installed, configured = folder / "installed.tar", folder / "configured.tar"
+    said = install(root, repositories, installed)
+    set_up(root, repositories, installed, configured)
+    return Installation(said, installed, configured)
+
+
+@pytest.fixture
+def fresh(
+    booting: Callable[[Path], Booted], installation: Installation, request: pytest.FixtureRequest
+) -> Iterator[Installed]:
+    """A machine after the installation and a boot; nothing is configured yet."""
+    with booting(installation.installed) as machine:
+        request.node.stash[_MACHINE] = machine
+        yield machine
+
+
+@pytest.fixture(scope="session")
+def pristine(booting: Callable[[Path], Booted], installation: Installation) -> Iterator[Installed]:
+    """What `untouched` is."""
+    with booting(installation.installed) as machine:
+        yield machine
+
+
+@pytest.fixture
+def untouched(pristine: Installed, request: pytest.FixtureRequest) -> Installed:
+    """The same for all tests that look and change nothing."""
+    request.node.stash[_MACHINE] = pristine
+    return pristine
+
+
+@pytest.fixture
+def machine(
+    booting: Callable[[Path], Booted], installation: Installation, request: pytest.FixtureRequest
+) -> Iterator[Installed]:
+    """A machine with the daemon running and an embedded OpenSPP behind it."""
+    with booting(installation.configured) as machine:
+        request.node.stash[_MACHINE] = machine
+        machine.wait_for_openspp()
+        yield machine
+
+
+@pytest.fixture(scope="session")
+def lasting(booting: Callable[[Path], Booted], installation: Installation) -> Iterator[Installed]:
+    """What `running` is."""
+    with booting(installation.configured) as machine:
+        machine.wait_for_openspp()
+        yield machine
+
+
+@pytest.fixture
+def running(lasting: Installed, request: pytest.FixtureRequest) -> Installed:
+    """The same for all tests that look and send scans, and change nothing else."""
+    request.node.stash[_MACHINE] = lasting
+    return lasting
+
+
+@pytest.fixture(scope="session")
+def spare(booting: Callable[[Path], Booted], installation: Installation) -> Iterator[Installed]:
+    """What `broken` is; in the end, with a good configuration, it serves again."""
+    with booting(installation.configured) as machine:
+        machine.wait_for_openspp()
+        yield machine
+        machine.systemctl("restart")
+        machine.serves()
+
+
+@pytest.fixture
+def broken(spare: Installed, request: pytest.FixtureRequest) -> Iterator[Installed]:
+    """A running daemon for all tests that spoil the configuration, which is mended afterwards."""
+    request.node.stash[_MACHINE] = spare
+    good = spare.read(CONFIGURATION)
+    yield spare
+    spare.write(CONFIGURATION, good)
+    spare.sh(f"chown root:openspp-ftpd {CONFIGURATION}; chmod 640 {CONFIGURATION}")
+
+
+@pytest.fixture(scope="module")
+def table_machine(
+    booting: Callable[[Path], Booted], installation: Installation
+) -> Iterator[Installed]:
+    """A machine for the table of uploads that fail."""
+    with booting(installation.configured) as machine:
+        machine.wait_for_openspp()
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def running_gateway(table_machine: Installed, tmp_path_factory: pytest.TempPathFactory) -> Gateway:
+    """What `gateway` is."""
+    return gateway_on(table_machine, table_machine.url, tmp_path_factory.mktemp("gateway"))
+
+
+@pytest.fixture
+def gateway(
+    running_gateway: Gateway, table_machine: Installed, request: pytest.FixtureRequest
+) -> Iterator[Gateway]:
+    """The installed daemon before the embedded OpenSPP, whose faults stand in names of files."""
+    request.node.stash[_MACHINE] = table_machine
+    with table_machine.network():
+        yield running_gateway
+        running_gateway.check()
+
+
+@pytest.fixture(scope="module")
+def running_double(
+    booting: Callable[[Path], Booted],
+    installation: Installation,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Gateway, OpenSPPDouble, Installed]]:
+    """What `doubled` is."""
+    with contextlib.ExitStack() as stack:
+        machine = stack.enter_context(booting(installation.configured))
+        machine.wait_for_openspp()
+        with machine.network():
+            double = stack.enter_context(OpenSPPDouble(8069))
+        yield gateway_on(machine, double.url, tmp_path_factory.mktemp("doubled")), double, machine
+
+
+@pytest.fixture
+def doubled(
+    running_double: tuple[Gateway, OpenSPPDouble, Installed], request: pytest.FixtureRequest
+) -> Iterator[tuple[Gateway, OpenSPPDouble]]:
+    """The same with a double in between, which plays what a test wrote."""
+    gateway, double, machine = running_double
+    request.node.stash[_MACHINE] = machine
+    with machine.network():
+        yield gateway, double
+        double.scripts.clear()
+        gateway.check()
+
+
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """A test that failed shows the journal of its machine."""
+    if call.excinfo is not None and _MACHINE in item.stash:
+        journal = item.stash[_MACHINE].journal("--boot", "--unit=openspp-*", "--unit=embedded")
+        item.add_report_section(call.when, "journal", journal)
