@@ -31,6 +31,7 @@ mv "$1"/var/cache/apt/archives/*.deb "$1{POOL}"
 cd "$1{POOL}"
 apt-ftparchive packages . > Packages
 rm -rf "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/*
+rm -f "$1"/var/lib/man-db/auto-update  # takes seconds with every package
 echo 'deb [trusted=yes] file:{POOL} ./' > "$1"/etc/apt/sources.list.d/debian.list
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -91,43 +91,64 @@ def unknown(machine: Installed) -> str:
 
 
 def another_s_key(machine: Installed) -> str:
-    machine.sh(f"cp {ARCHIVE}/privkey1.pem {ARCHIVE}/privkey2.pem")
+    machine.sh(f"cat /etc/ssl/private/ssl-cert-snakeoil.key > {ARCHIVE}/privkey1.pem")
     return f"{machine.line_of('key')}: [tls] key: {LIVE}/privkey.pem does not belong to the cert"
 
 
 def half_a_key(machine: Installed) -> str:
-    machine.sh(f"head -c 500 {ARCHIVE}/privkey1.pem > {ARCHIVE}/privkey2.pem")
+    machine.run("truncate", "--size=500", f"{ARCHIVE}/privkey1.pem")
     return f"{machine.line_of('key')}: [tls] key: {LIVE}/privkey.pem"
 
 
 def no_certificate(machine: Installed) -> str:
-    machine.sh(f"rm {ARCHIVE}/fullchain2.pem")
+    machine.run("rm", f"{ARCHIVE}/fullchain1.pem")
     return (
         f"{machine.line_of('certificate')}: [tls] certificate: {LIVE}/fullchain.pem does not exist"
     )
 
 
+@pytest.fixture(scope="module")
+def certified(
+    spare: Installed, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Installed, bytes]]:
+    """A running daemon with a certificate of certbot's, and that in DER."""
+    good = spare.read(CONFIGURATION)
+    shown = renew(spare, tmp_path_factory.mktemp("certbot"), 1)
+    use_letsencrypt(spare)
+    spare.systemctl("restart")
+    yield spare, shown
+    spare.write(CONFIGURATION, good)
+
+
 class TestBrokenFile:
     @pytest.mark.parametrize("make", [mistyped, unknown, another_s_key, half_a_key, no_certificate])
     def test_it_is_refused_and_the_old_settings_stay(
-        self, machine: Installed, tmp_path: Path, make: Callable[[Installed], str]
+        self,
+        certified: tuple[Installed, bytes],
+        broken: Installed,
+        make: Callable[[Installed], str],
     ) -> None:
-        first = renew(machine, tmp_path, 1)
-        use_letsencrypt(machine)
-        machine.systemctl("reload")
-        assert until(lambda: machine.certificate() == first)
-        renew(machine, tmp_path, 2)
-        good, pid = machine.read(CONFIGURATION), machine.pid
-        wanted = make(machine)
+        machine, shown = certified
+        pid = machine.pid
+        machine.run("cp", "--archive", ARCHIVE, "/root/archive")
+        wanted = make(broken)
         assert wanted in machine.refuses("reload")
         assert machine.pid == pid
         assert machine.show("ActiveState") == "active"
-        assert machine.certificate() == first
+        assert machine.certificate() == shown
         machine.serves()
-        machine.write(CONFIGURATION, good)
-        third = renew(machine, tmp_path, 3)
+        machine.sh(f"rm -r {ARCHIVE}; mv /root/archive {ARCHIVE}")
+
+    def test_mended_it_is_taken(
+        self, certified: tuple[Installed, bytes], broken: Installed, tmp_path: Path
+    ) -> None:
+        machine, _ = certified
+        mistyped(broken)
+        machine.refuses("reload")
+        machine.configure(answer_within="45s")
+        renewed = renew(machine, tmp_path, 2)
         machine.systemctl("reload")
-        assert until(lambda: machine.certificate() == third)
+        assert until(lambda: machine.certificate() == renewed)
 
 
 class TestSessionUnderWay:
