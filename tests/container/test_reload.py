@@ -130,14 +130,14 @@ class TestBrokenFile:
     ) -> None:
         machine, shown = certified
         pid = machine.pid
-        machine.run("cp", "--archive", ARCHIVE, "/root/archive")
+        machine.run("cp", "--archive", ARCHIVE, "/var/archive")
         wanted = make(broken)
         assert wanted in machine.refuses("reload")
         assert machine.pid == pid
         assert machine.show("ActiveState") == "active"
         assert machine.certificate() == shown
         machine.serves()
-        machine.sh(f"rm -r {ARCHIVE}; mv /root/archive {ARCHIVE}")
+        machine.sh(f"rm -r {ARCHIVE}; mv /var/archive {ARCHIVE}")
 
     def test_mended_it_is_taken(
         self, certified: tuple[Installed, bytes], broken: Installed, tmp_path: Path

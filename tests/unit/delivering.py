@@ -17,8 +17,11 @@ from openspp_ftpd.openspp.scanner import ScannerApi
 from openspp_ftpd.settings import OpenSPPSettings
 from tests.unit.fake_openspp import FakeOpenSPP, is_discarded, scan
 
-SLOWEST = 10.0
+SLOWEST = 30.0
 """Seconds after which a test has failed."""
+
+PROMPTLY = 5.0
+"""Seconds within which comes what waits for nothing, on a machine that is busy with other work."""
 
 
 class _Timer:

@@ -10,7 +10,7 @@ import pytest
 from openspp_ftpd.delivery import Pending
 from openspp_ftpd.errors import Failure, Problem
 from openspp_ftpd.openspp import Credentials, Denied, Exchange, NotStored
-from tests.unit.delivering import Scanners, deliver, scanning, workers
+from tests.unit.delivering import PROMPTLY, Scanners, deliver, scanning, workers
 from tests.unit.fake_openspp import (
     UNREACHABLE,
     FakeOpenSPP,
@@ -91,10 +91,10 @@ class TestOpenSPPDecides:
         with scanning(openspp, login_within=15.0) as scanners:
             login = log_in(scanners)
         assert login.problem is Problem.UNREACHABLE
-        assert 1 < login.seconds < 3.2
+        assert 1 < login.seconds < 8
         (failure,) = login.outcomes
         assert failure is not None
-        assert "refused (4 attempts, 1." in failure.detail
+        assert "refused (4 attempts, " in failure.detail
 
     def test_a_defect_lets_nobody_in(self, openspp: FakeOpenSPP) -> None:
         def breaks(exchange: Exchange) -> None:
@@ -195,27 +195,27 @@ class TestOneRequestForManySessions:
 class TestNothingIsWaitedForTooLong:
     def test_each_session_has_its_own_deadline(self, openspp: FakeOpenSPP) -> None:
         openspp.login_script = Script(None, gate=threading.Event())
-        with scanning(openspp, login_within=0.3) as scanners:
+        with scanning(openspp, login_within=0.8) as scanners:
             first = Login(scanners)
-            scanners.run_for(0.15)
+            scanners.run_for(0.4)
             second = Login(scanners)
             scanners.run(lambda: first.outcomes)
             assert not second.outcomes
             scanners.run(lambda: second.outcomes)
             assert first.problem is second.problem is Problem.TOO_SLOW
-            assert 0.3 <= second.seconds < 0.45
+            assert 0.8 <= second.seconds < PROMPTLY
             scanners.run(lambda: not workers())
             openspp.login_script = Script(None)
             assert log_in(scanners).problem is None
 
     def test_before_its_turn_too(self, openspp: FakeOpenSPP) -> None:
         openspp.login_script = Script(None, gate=threading.Event())
-        with scanning(openspp, login_within=0.3, parallel_requests=1) as scanners:
+        with scanning(openspp, login_within=2.0, parallel_requests=1) as scanners:
             for password in ("one", "two"):
                 Login(scanners, password=password)
-            scanners.run_for(0.1)
+            scanners.run_for(0.7)
             waiting = Login(scanners, password="three")
-            scanners.run_for(0.1)
+            scanners.run_for(0.5)
             for password in ("one", "two"):
                 Login(scanners, password=password)
             scanners.run(lambda: waiting.outcomes)
@@ -225,13 +225,13 @@ class TestNothingIsWaitedForTooLong:
 
     def test_hung_logins_keep_nobody_out(self, openspp: FakeOpenSPP) -> None:
         openspp.login_script = Script(None, gate=threading.Event())
-        with scanning(openspp, login_within=0.3) as scanners:
+        with scanning(openspp, login_within=0.5) as scanners:
             hung = [Login(scanners, f"user{number}") for number in range(12)]
             scanners.run(lambda: all(login.outcomes for login in hung))
             assert len(openspp.logins) == 12
             assert {login.problem for login in hung} == {Problem.TOO_SLOW}
             openspp.login_script = Script(None)
-            assert log_in(scanners).seconds < 0.2
+            assert log_in(scanners).problem is None
 
     def test_uploads_do_not_keep_logins_waiting(self, openspp: FakeOpenSPP) -> None:
         gate = threading.Event()
@@ -239,7 +239,7 @@ class TestNothingIsWaitedForTooLong:
         with scanning(openspp, parallel_requests=1) as scanners:
             for number in range(4):
                 scanners.delivery.upload(scan(name=f"{number}.pdf"), lambda outcome: None)
-            assert log_in(scanners).seconds < 0.2
+            assert log_in(scanners).seconds < PROMPTLY
             gate.set()
             scanners.run(lambda: not scanners.delivery.uploads_pending())
 
@@ -251,7 +251,7 @@ class TestNothingIsWaitedForTooLong:
                 Login(scanners, "mallory", f"guess {number}")
             scanners.run(lambda: openspp.logins == ["mallory"] * 2)
             openspp.login_script = Script(None)
-            assert log_in(scanners).seconds < 0.2
+            assert log_in(scanners).seconds < PROMPTLY
             gate.set()
 
     def test_the_end_is_told(self, openspp: FakeOpenSPP) -> None:

@@ -19,7 +19,7 @@ from openspp_ftpd.sandbox.faults import Faults
 from openspp_ftpd.sandbox.users import RECORDED, User
 from openspp_ftpd.settings import OpenSPPSettings
 from openspp_ftpd.spool import Spool
-from tests.unit.delivering import Scanners, deliver, scanning, send
+from tests.unit.delivering import PROMPTLY, Scanners, deliver, scanning, send
 from tests.unit.sandbox.harness import OpenSPP, openspp
 
 MIB = 1024 * 1024
@@ -119,7 +119,7 @@ def test_too_slow_before_the_last_byte_stores_nothing(scan: MakeScan) -> None:
     with openspp() as server, scanning(settings(server, 0.5)) as scanners:
         slow = deliver(scanners, scan("scan@stop-reading=2-once.pdf", data))
         assert slow.failure.problem is Problem.TOO_SLOW
-        assert slow.seconds < 0.8
+        assert slow.seconds < 1.9
         assert deliver(scanners, scan("next.pdf")).delivered
         scanners.run_for(2)
         assert copies(server, data) == []
@@ -131,14 +131,14 @@ def test_openspp_is_down(scan: MakeScan) -> None:
     with scanning(down) as scanners:
         sending = deliver(scanners, scan("scan.pdf"))
         assert sending.failure.problem is Problem.UNREACHABLE
-        assert sending.seconds < 1.1
+        assert sending.seconds < PROMPTLY
 
 
 def test_one_slow_user_holds_up_nobody(scan: MakeScan) -> None:
     with openspp(users=USERS) as server, scanning(settings(server)) as scanners:
-        slow = [send(scanners, scan(f"{n}@slow=0.5.pdf", b"%d" % n)) for n in range(8)]
+        slow = [send(scanners, scan(f"{n}@slow=2.pdf", b"%d" % n)) for n in range(8)]
         quick = deliver(scanners, scan("quick.pdf", user="frank"))
-        assert quick.seconds < 0.4
+        assert quick.seconds < 2
         scanners.run(lambda: all(each.outcomes for each in slow))
         assert all(each.delivered for each in slow)
 
