@@ -29,7 +29,7 @@ _DESCRIPTION: Final = (
 _EPILOG: Final = """\
 examples:
   openspp-ftpd demo                        see how it works, on this machine
-  openspp-ftpd check                       name mistakes in the configuration
+  openspp-ftpd check                       find out why scans do not arrive
   openspp-ftpd serve -c openspp-ftpd.conf  run the daemon
 `openspp-ftpd COMMAND --help` tells more. In a checkout write
 `python3 -m openspp_ftpd` instead of `openspp-ftpd`.
@@ -113,17 +113,51 @@ def _serve() -> Command:
 
 
 def _check() -> Command:
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        _add_configuration(parser)
+        parser.set_defaults(config=None)
+        parser.add_argument(
+            "--all", action="store_true", help="look at everything, also with --config FILE"
+        )
+        parser.add_argument("--json", action="store_true", help="print everything as JSON")
+
     def run(arguments: argparse.Namespace) -> int:
-        return check(arguments.config, arguments.credentials)
+        path = arguments.config or CONFIGURATION
+        everything = arguments.all or arguments.json
+        if everything or not (arguments.config or arguments.credentials):
+            from openspp_ftpd.doctor import command
+
+            return command.check_everything(path, arguments.credentials, as_json=arguments.json)
+        return check(path, arguments.credentials)
 
     return Command(
-        description="Read a configuration as the daemon would, and name every mistake with its "
-        "line and what would be right. Nothing is connected to. Run it as the daemon's user "
-        "(or root): it also looks whether certificate, key and upload directory can be used.",
-        epilog="exit status: 0 if the daemon could start with it, else 78\n\n"
-        "example:\n  openspp-ftpd check --config openspp-ftpd.conf",
-        add_arguments=_add_configuration,
+        description="Look at everything that a scan needs: configuration, certificate, ports, "
+        "firewall, spool, clock, OpenSPP and the service; each line says what is so and, where "
+        "something is wrong, what to do. With --config only the configuration is read, as the "
+        "daemon would read it, and nothing is connected to. No password is asked for or sent. "
+        "Run it as root: others may not see the configuration, the key or the firewall.",
+        epilog="exit status:\n"
+        "  0   all is well\n"
+        "  1   something should be looked at\n"
+        "  2   scans do not go through\n"
+        "  78  with --config: the daemon cannot start with this configuration\n\n"
+        "examples:\n"
+        "  openspp-ftpd check\n"
+        "  openspp-ftpd check --config openspp-ftpd.conf\n"
+        "  openspp-ftpd check --all --config openspp-ftpd.conf",
+        add_arguments=add_arguments,
         run=run,
+    )
+
+
+def _try() -> Command:
+    from openspp_ftpd.doctor import trial_command
+
+    return Command(
+        trial_command.DESCRIPTION,
+        trial_command.EPILOG,
+        lambda parser: trial_command.add_arguments(parser, CONFIGURATION),
+        trial_command.run,
     )
 
 
@@ -141,7 +175,8 @@ def _demo() -> Command:
 
 COMMANDS: Final[Mapping[str, tuple[str, Callable[[], Command]]]] = {
     "serve": ("run the daemon", _serve),
-    "check": ("name the mistakes in a configuration", _check),
+    "check": ("find out why scans do not go through", _check),
+    "try": ("play a scanner against the running daemon", _try),
     "sandbox": ("run an embedded OpenSPP for trying", _sandbox),
     "demo": ("show a scan travel from a scanner into an embedded OpenSPP", _demo),
 }

@@ -1,4 +1,4 @@
-"""Which program holds a port that the daemon could not have.
+"""Whether a port can be listened on, and which program holds it where it cannot.
 
 Root sees every program, others their own only; the unit therefore asks as root when a start failed
 (ExecStopPost=+), with `python3 -I -m openspp_ftpd.port_holder CONFIGURATION`.
@@ -7,12 +7,14 @@ Root sees every program, others their own only; the unit therefore asks as root 
 from __future__ import annotations
 
 import contextlib
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from openspp_ftpd.config import loading
+from openspp_ftpd.settings import Address
 
 _LISTEN: Final = "0A"  # the state's number in /proc/net/tcp (proc(5), TCP_LISTEN)
 
@@ -40,6 +42,22 @@ def holders(port: int, proc: Path = Path("/proc")) -> list[str]:
                     name = (process / "comm").read_text("utf-8", "replace").strip()
                     found.append(f"{name} (process {process.name})")
     return sorted(found)
+
+
+def error_of_listening(address: Address) -> OSError | None:
+    """Why nobody can listen on `address` now; None: somebody could."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            # As the daemon does: a port that is only waiting for old packets is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind((address.host, address.port))
+            probe.listen(1)
+    except OSError as error:
+        return error
+    return None
 
 
 def _inodes(port: int, proc: Path) -> Iterator[str]:

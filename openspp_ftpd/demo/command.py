@@ -29,8 +29,8 @@ from openspp_ftpd.demo.processes import (
 from openspp_ftpd.demo.record import Arrival, GrowingFile, arrivals
 from openspp_ftpd.demo.sample import sample_scan
 from openspp_ftpd.demo.scanner import Login, Sent, send
-from openspp_ftpd.demo.screen import Screen, megabytes, screen_of
 from openspp_ftpd.sandbox.users import RECORDED
+from openspp_ftpd.screen import Screen, megabytes, screen_of
 from openspp_ftpd.settings import Address
 
 DESCRIPTION: Final = (

@@ -5,16 +5,14 @@ from __future__ import annotations
 import errno
 import ipaddress
 import re
-import shutil
 import socket
-import subprocess
 from typing import Final
 
 from openspp_ftpd.demo.processes import DemoError
+from openspp_ftpd.port_holder import error_of_listening, holders
 from openspp_ftpd.settings import Address
 
 _SOMEWHERE_ELSE: Final = {4: "192.0.2.1", 6: "2001:db8::1"}  # RFC 5737, RFC 3849
-_HOLDER: Final = re.compile(r'users:\(\("([^"]+)",pid=(\d+)')
 
 
 def address_of(text: str) -> Address:
@@ -61,11 +59,14 @@ def seen_from_outside(host: str) -> str:
 
 def demand_free(address: Address, advice: str) -> None:
     """Raise DemoError if nobody can listen on `address`; the text ends with `advice`."""
-    error = _error_of_listening(address)
+    error = error_of_listening(address)
     if error is None:
         return
     if error.errno == errno.EADDRINUSE:
-        holder = _holder(address.port) or "another demo or an openspp-ftpd service may have it"
+        known = " and ".join(holders(address.port))
+        holder = (
+            f"{known} has it" if known else "another demo or an openspp-ftpd service may have it"
+        )
         text = f"Port {address.port} is taken: {holder}."
     elif error.errno == errno.EACCES:
         text = f"Port {address.port} needs root: ports below 1024 are not for everybody."
@@ -78,7 +79,7 @@ def demand_free(address: Address, advice: str) -> None:
 
 def is_free(address: Address) -> bool:
     """Somebody could listen on `address` now."""
-    return _error_of_listening(address) is None
+    return error_of_listening(address) is None
 
 
 def free_range(host: str, wanted: range, avoided: int) -> range:
@@ -91,32 +92,3 @@ def free_range(host: str, wanted: range, avoided: int) -> range:
         if avoided not in ports and all(is_free(Address(host, port)) for port in ports):
             return ports
     raise DemoError(f"No {len(wanted)} neighbouring ports are free for data connections on {host}.")
-
-
-def _error_of_listening(address: Address) -> OSError | None:
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            # As the daemon does: a port that is only waiting for old packets is free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            probe.bind((address.host, address.port))
-            probe.listen(1)
-    except OSError as error:
-        return error
-    return None
-
-
-def _holder(port: int) -> str:
-    """Who listens on the port, as far as this user may know (ss(8)); "" otherwise."""
-    ss = shutil.which("ss", path="/usr/bin:/bin:/usr/sbin:/sbin")
-    if ss is None:
-        return ""
-    command = [ss, "-Hltnp", f"sport = :{port}"]
-    try:
-        listed = subprocess.run(command, capture_output=True, text=True, timeout=5).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    found = _HOLDER.search(listed)
-    return f"{found[1]} (process {found[2]}) has it" if found else ""

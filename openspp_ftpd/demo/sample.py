@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import random
-import zlib
 from collections.abc import Callable, Sequence
 from statistics import NormalDist
 from typing import Final
+
+from openspp_ftpd.pdf import Document, text_string
 
 A4: Final = (595, 842)
 """Width and height in points (1/72 inch)."""
@@ -28,7 +29,7 @@ _GRAIN: Final = bytes(
 
 def sample_scan(pages: int = 4) -> bytes:
     """A PDF of `pages` scanned pages (1 to 4), about 1.4 MB each."""
-    document = _Document()
+    document = Document()
     fonts = {
         "Print": document.add(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"),
         "Bold": document.add(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica-Bold >>"),
@@ -64,49 +65,6 @@ def sample_scan(pages: int = 4) -> bytes:
     )
 
 
-class _Document:
-    """Numbered objects, and the file they make (ISO 32000-1 section 7.5)."""
-
-    def __init__(self) -> None:
-        self._objects: list[bytes] = []
-
-    def reserve(self) -> int:
-        self._objects.append(b"")
-        return len(self._objects)
-
-    def put(self, number: int, value: bytes) -> None:
-        self._objects[number - 1] = value
-
-    def add(self, value: bytes) -> int:
-        number = self.reserve()
-        self.put(number, value)
-        return number
-
-    def add_stream(self, entries: str, data: bytes) -> int:
-        # Paper's grain never repeats, so looking for repetitions would only cost time.
-        squeeze = zlib.compressobj(6, zlib.DEFLATED, 15, 9, zlib.Z_HUFFMAN_ONLY)
-        packed = squeeze.compress(data) + squeeze.flush()
-        head = f"<< {entries} /Filter /FlateDecode /Length {len(packed)} >>\nstream\n"
-        return self.add(head.encode() + packed + b"\nendstream")
-
-    def finish(self, root: int, info: int) -> bytes:
-        file = bytearray(b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n")
-        places = []
-        for number, value in enumerate(self._objects, 1):
-            places.append(len(file))
-            file += b"%d 0 obj\n%b\nendobj\n" % (number, value)
-        table = len(file)
-        file += b"xref\n0 %d\n0000000000 65535 f \n" % (len(places) + 1)
-        file += b"".join(b"%010d 00000 n \n" % place for place in places)
-        file += b"trailer\n<< /Size %d /Root %d 0 R /Info %d 0 R >>\n" % (
-            len(places) + 1,
-            root,
-            info,
-        )
-        file += b"startxref\n%d\n%%%%EOF\n" % table
-        return bytes(file)
-
-
 class _Form:
     """One page: print, boxes and handwriting. Places are in points from the top left corner."""
 
@@ -114,9 +72,8 @@ class _Form:
         self._drawn: list[str] = []
 
     def text(self, x: float, y: float, words: str, size: float = 10, font: str = "Print") -> None:
-        escaped = words.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
         self._drawn.append(
-            f"BT /{font} {size} Tf 1 0 0 1 {x:.1f} {A4[1] - y:.1f} Tm ({escaped}) Tj ET"
+            f"BT /{font} {size} Tf 1 0 0 1 {x:.1f} {A4[1] - y:.1f} Tm {text_string(words)} Tj ET"
         )
 
     def written(self, x: float, y: float, words: str, size: float = 15) -> None:

@@ -79,7 +79,7 @@ class Answer:
 
     `where` is the URL that was asked. `whole` is False where the body was longer than was read.
     `redirects_to` is the scheme, host and port of a redirect's target, where that is another one,
-    and `redirect_path` the path there.
+    and `redirect_path` the path there. `date` is the header of that name.
     """
 
     where: str
@@ -89,6 +89,7 @@ class Answer:
     whole: bool = True
     redirects_to: str = ""
     redirect_path: str = field(default="", repr=False)
+    date: str = field(default="", repr=False)
 
     @property
     def media_type(self) -> str:
@@ -138,6 +139,7 @@ _LOGIN_CODES: Final = {
     401: _Refusal(Problem.WRONG_PASSWORD, "wrong user or scanner password"),
     403: _Refusal(Problem.NOT_A_SCANNER_USER, "right password, but not in the group Scanner"),
 }
+_NOBODY: Final = _Refusal(Problem.WRONG_PASSWORD, "no user and no password (WIRE.md section 1)")
 _UPLOAD_CODES: Final = {
     **_LOGIN_CODES,
     400: _Refusal(Problem.NO_DIRECTORY, "the user has no active directory: choose one in OpenSPP"),
@@ -154,6 +156,16 @@ def judge_login(answer: Answer, request_id: RequestId) -> Denied | None:
     if not refusal.problem.login_code:  # a proxy's 413, of all things
         failure = replace(failure, problem=Problem.OUT_OF_ORDER)
     return Denied(failure, refusal.may_retry)
+
+
+def judge_probe(answer: Answer, request_id: RequestId) -> Denied | None:
+    """The verdict on a login without user and password. None: the scanner interface is there."""
+    refusal = _judge(answer, request_id, {400: _NOBODY}, _login_error)
+    if refusal is _NOBODY:
+        return None
+    if refusal is None:
+        refusal = _Refusal(Problem.NOT_OPENSPP, "it lets in a user without name and password")
+    return Denied(_failure(answer, refusal), refusal.may_retry)
 
 
 def judge_upload(answer: Answer, request_id: RequestId, *, wholly_sent: bool) -> Outcome:

@@ -139,6 +139,7 @@ class Client:
             whole=len(received) <= ANSWER_LIMIT,
             redirects_to=origin if is_redirect and origin != self._url else "",
             redirect_path=target_path if is_redirect else "",
+            date=response.headers.get("Date", ""),
         )
 
 

@@ -20,6 +20,7 @@ from openspp_ftpd.openspp.answers import (
     Unsettled,
     judge_binding,
     judge_login,
+    judge_probe,
     judge_upload,
 )
 from openspp_ftpd.openspp.body import UploadBody
@@ -62,11 +63,23 @@ class ScannerApi:
         self._bound = not settings.database
         self._binding = threading.Lock()
 
+    def probe(self, exchange: Exchange) -> Denied | None:
+        """See ProbedApi. A login without user and password, which only the interface refuses so."""
+        return self._log_in(Credentials("", ""), exchange, judge_probe)
+
     def authenticate(self, credentials: Credentials, exchange: Exchange) -> Denied | None:
         """POST /dms/auth, once. None: may send scans."""
         if not _can_exist(credentials):
             words = "the user name or password is one that no OpenSPP user can have"
             return Denied(Failure(Problem.WRONG_PASSWORD, detail=words))
+        return self._log_in(credentials, exchange, judge_login)
+
+    def _log_in(
+        self,
+        credentials: Credentials,
+        exchange: Exchange,
+        judge: Callable[[Answer, RequestId], Denied | None],
+    ) -> Denied | None:
         try:
             if unbound := self._bind(exchange):
                 return unbound
@@ -80,7 +93,7 @@ class ScannerApi:
         except Exception as error:  # the thread's job must come back with a verdict
             return Denied(self._client.unexpected(_AUTH, error).failure)
         self._notice(answer)
-        return judge_login(answer, request_id)
+        return judge(answer, request_id)
 
     def store(
         self, credentials: Credentials, name: str, content: Content, exchange: Exchange

@@ -171,7 +171,7 @@ class TestInterruptions:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(cli, "check", interrupted)
-        assert cli.main(["check"]) == 128 + signal.SIGINT
+        assert cli.main(["check", "--config"]) == 128 + signal.SIGINT
 
     def test_ctrl_c_stops_the_embedded_openspp(self) -> None:
         with subprocess.Popen(
@@ -207,7 +207,7 @@ class TestInterruptions:
             pytest.raises(BrokenPipeError, match="a socket's"),
         ):
             monkeypatch.setattr(sys, "stdout", output)
-            cli.main(["check"])
+            cli.main(["check", "--config"])
 
 
 def test_help_is_quick() -> None:

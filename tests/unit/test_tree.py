@@ -40,6 +40,8 @@ PURE = {
     "openspp_ftpd.delivery.logins",
     "openspp_ftpd.delivery.turns",
     "openspp_ftpd.whole",
+    "openspp_ftpd.pdf",
+    "openspp_ftpd.doctor.findings",
     "openspp_ftpd.openspp.answers",
 }
 # What they may take from the standard library; nothing else of anybody's.

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from openspp_ftpd.demo.screen import Screen, megabytes
+from openspp_ftpd.screen import Screen, megabytes
 
 
 class Display(io.TextIOWrapper):

@@ -1,4 +1,4 @@
-"""How the demonstration looks: steps, a progress bar, a profile; plain off a terminal."""
+"""How a command shows what it does: steps, lists, a progress bar; plain off a terminal."""
 
 from __future__ import annotations
 
@@ -32,18 +32,29 @@ class Screen:
             and environment.get("TERM", "dumb") != "dumb"
         )
         self._width = min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns)
-        self._signs = {"done": "✓", "failed": "✗", "full": "█", "empty": "░", "ellipsis": "…"}
+        self._signs = {
+            "done": "✓",
+            "failed": "✗",
+            "attention": "!",
+            "mend": "→",
+            "full": "█",
+            "empty": "░",
+            "ellipsis": "…",
+        }
         try:
             "".join(self._signs.values()).encode(stream.encoding or "ascii")
         except UnicodeEncodeError:
             self._signs = {
                 "done": "*",
                 "failed": "!",
+                "attention": "?",
+                "mend": "->",
                 "full": "#",
                 "empty": "-",
                 "ellipsis": "...",
             }
         self._bar_steps_shown = 0
+        self._unfinished = False
 
     def title(self, words: str) -> None:
         """The first line."""
@@ -59,17 +70,30 @@ class Screen:
         self._print()
         self._print(f" {self._styled(words, _BOLD)}")
 
+    def looking(self, at: str) -> None:
+        """Something is being looked at; the next line takes this one's place."""
+        if self._terminal:
+            shown = f"    {self._signs['ellipsis']} {at}"
+            self._stream.write(f"{self._styled(shown, _DIM)}\r")
+            self._stream.flush()
+            self._unfinished = True
+
     def done(self, words: str) -> None:
         """Something succeeded."""
-        self._print(f"    {self._styled(self._signs['done'], _GREEN)} {_printable(words)}")
+        self._signed("done", _GREEN, words)
 
-    def failed(self, words: str) -> None:
-        """Something went wrong; every line of `words` is shown."""
+    def attention(self, words: str, mend: str) -> None:
+        """Something should be looked at, and how it is mended."""
+        self._signed("attention", _YELLOW, words)
+        self._mend(mend)
+
+    def failed(self, words: str, mend: str = "") -> None:
+        """Something went wrong; every line of `words` is shown, and how it is mended."""
         first, *others = words.splitlines() or [""]
-        sign = self._styled(self._signs["failed"], _RED)
-        self._print(f"    {sign} {self._styled(_printable(first), _RED)}")
+        self._signed("failed", _RED, first, style=_RED)
         for other in others:
             self._print(f"      {_printable(other)}")
+        self._mend(mend)
 
     def warning(self, words: str) -> None:
         """Something to look at."""
@@ -137,13 +161,35 @@ class Screen:
         ellipsis = self._signs["ellipsis"]
         return words[: room - len(ellipsis)] + ellipsis
 
+    def _signed(self, sign: str, colour: str, words: str, style: str = "") -> None:
+        """A line of a list, wrapped beside its sign on a terminal alone: others may search it."""
+        lines = [_printable(words)]
+        if self._terminal:
+            lines = [line.strip() for line in self._wrapped(words, 6)]
+        self._print(
+            f"    {self._styled(self._signs[sign], colour)} {self._styled(lines[0], style)}"
+        )
+        for line in lines[1:]:
+            self._print(f"      {self._styled(line, style)}")
+
+    def _mend(self, mend: str) -> None:
+        if mend:
+            arrow = self._signs["mend"]
+            first, *others = self._wrapped(mend, 7 + len(arrow)) if self._terminal else [mend]
+            self._print(f"      {arrow} {_printable(first.strip())}")
+            for line in others:
+                self._print(line)
+
     def _styled(self, words: str, style: str) -> str:
-        return f"\x1b[{style}m{words}\x1b[0m" if self._colours and words else words
+        return f"\x1b[{style}m{words}\x1b[0m" if self._colours and words and style else words
 
     def _print(self, line: str = "") -> None:
         # What a scanner named its file may hold what this terminal cannot show.
         encoding = self._stream.encoding or "ascii"
         shown = line.encode(encoding, "replace").decode(encoding)
+        if self._unfinished:
+            self._stream.write("\r" + " " * (self._width - 1) + "\r")
+            self._unfinished = False
         print(shown, file=self._stream, flush=True)
 
 
