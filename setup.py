@@ -19,6 +19,7 @@ setup(
     package_data={"": ["py.typed", "*.html", "*.css", "*.js", "*.svg", "*.json"]},
     python_requires=">=3.11",
     install_requires=["pyftpdlib>=2.2.0", "requests", "pyopenssl", "systemd-python"],
+    extras_require={"metrics": ["prometheus-client"]},
     entry_points={"console_scripts": ["openspp-ftpd = openspp_ftpd.cli:main"]},
     classifiers=[
         "Environment :: No Input/Output (Daemon)",

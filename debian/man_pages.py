@@ -27,6 +27,7 @@ _ABOUT_SECTIONS: Final = {
     "limits": "Who may connect, and how long a connection may be idle.",
     "scanners": "Ways of devices.",
     "log": "What the journal tells.",
+    "metrics": "What monitoring may ask.",
 }
 
 _SYNTAX: Final = """\
@@ -44,13 +45,18 @@ upload directory change with a restart."""
 
 _SERVICE: Final = """\
 systemd runs the daemon as openspp-ftpd.service. It is enabled by the installation and started as
-soon as url is set. "systemctl status openspp-ftpd" says in a sentence what it does,
+soon as url is set. "systemctl status openspp-ftpd" says in a sentence what it does, "openspp-ftpd
+status" shows the last scans and failures too, "openspp-ftpd check" what keeps scans from OpenSPP,
 "journalctl -x -u openspp-ftpd" what happened and what to do. A stop or restart lets scans under way
 arrive first.
 
 Scans are received into a tmpfs that only the daemon sees, half of the memory at most. Certificate
 and key may be readable by root alone: a step of the unit copies them for the daemon at start and
 reload.
+
+With [metrics] listen Prometheus and a load balancer may ask: /metrics has counts and no names,
+/healthz says whether the daemon lives, /readyz whether it serves. Alert rules and a Grafana
+dashboard are among the examples.
 
 With openspp-ftpd.socket and openspp-ftpd-ftps.socket, which are not enabled, systemd holds the
 ports: a restart then refuses nobody, and ports 21 and 990 need no privilege. They decide where
@@ -60,6 +66,7 @@ scanners connect, in place of listen and listen_implicit. Examples of settings o
 _FILES: Final = (
     ("/etc/openspp-ftpd.conf", "The configuration, see openspp-ftpd.conf(5)."),
     ("/var/spool/openspp-ftpd", "Where the tmpfs for scans is mounted; empty seen from outside."),
+    ("/run/openspp-ftpd/status", "The status socket: whoever may connect gets the state as JSON."),
     ("/run/openspp-ftpd-tls", "Certificate and key as the daemon reads them, while it runs."),
 )
 

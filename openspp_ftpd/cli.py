@@ -96,7 +96,7 @@ def _serve() -> Command:
     def run(arguments: argparse.Namespace) -> int:
         from openspp_ftpd import server
 
-        return server.serve(arguments.config, arguments.credentials)
+        return server.serve(arguments.config, arguments.credentials, arguments.status_socket)
 
     return Command(
         description="Run the daemon in the foreground, as systemd wants it, until SIGTERM or "
@@ -107,7 +107,7 @@ def _serve() -> Command:
         "  1   something around it is wrong, such as a port in use; try again later\n"
         "  78  the configuration has mistakes; they are listed on stderr\n\n"
         "example:\n  openspp-ftpd serve -c openspp-ftpd.conf",
-        add_arguments=_add_configuration,
+        add_arguments=_add_serve,
         run=run,
     )
 
@@ -150,6 +150,12 @@ def _check() -> Command:
     )
 
 
+def _status() -> Command:
+    from openspp_ftpd.status import command
+
+    return Command(command.DESCRIPTION, command.EPILOG, command.add_arguments, command.run)
+
+
 def _try() -> Command:
     from openspp_ftpd.doctor import trial_command
 
@@ -176,11 +182,22 @@ def _demo() -> Command:
 COMMANDS: Final[Mapping[str, tuple[str, Callable[[], Command]]]] = {
     "serve": ("run the daemon", _serve),
     "check": ("find out why scans do not go through", _check),
+    "status": ("show what the running daemon does", _status),
     "try": ("play a scanner against the running daemon", _try),
     "sandbox": ("run an embedded OpenSPP for trying", _sandbox),
     "demo": ("show a scan travel from a scanner into an embedded OpenSPP", _demo),
 }
 """Each command: its line in the help, and what loads it."""
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    _add_configuration(parser)
+    parser.add_argument(
+        "--status-socket",
+        metavar="FILE",
+        default="",
+        help="where `openspp-ftpd status --socket FILE` may ask (default: systemd's place for it)",
+    )
 
 
 def _add_configuration(parser: argparse.ArgumentParser) -> None:

@@ -206,13 +206,13 @@ def _tiff_data_is_there(scan: _Scan, numbers: dict[int, Sequence[int]]) -> bool:
     """Whether this IFD has image data; _Beyond if not all of it lies within the file."""
     found = False
     for places, lengths in _TIFF_DATA:
-        if places not in numbers:
+        if not numbers.get(places):
             continue
         if len(numbers[places]) != len(numbers.get(lengths, ())):
             if places == _TIFF_JPEG:
                 continue  # it often lies in the strips
             raise _Unclear
-        scan.must_hold(max(map(add, numbers[places], numbers[lengths]), default=0))
+        scan.must_hold(max(map(add, numbers[places], numbers[lengths])))
         found = True
     return found
 

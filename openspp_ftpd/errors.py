@@ -29,7 +29,11 @@ class Problem(enum.Enum):
     """What went wrong: the reply code at login (0: not there) and at upload, and the text."""
 
     WRONG_PASSWORD = (530, 530, "Wrong OpenSPP user or scanner password.")
-    NOT_A_SCANNER_USER = (530, 550, "This user is not in OpenSPP's Scanner group.")
+    NOT_A_SCANNER_USER = (
+        530,
+        550,
+        "This user is not in OpenSPP's Scanner group. Tell the administrator.",
+    )
     UNREACHABLE = (421, 451, "OpenSPP cannot be reached. Not stored. Try again later.")
     OUT_OF_ORDER = (421, 451, "OpenSPP is out of order. Not stored. Try again later.")
     TOO_SLOW = (421, 451, "OpenSPP did not answer in time. Try again later.")
@@ -38,21 +42,31 @@ class Problem(enum.Enum):
     REDIRECTED = (421, 451, "OpenSPP's address is wrong (redirect). Tell the administrator.")
     NOT_OPENSPP = (421, 451, "No OpenSPP scanner interface there. Tell the administrator.")
     NO_DIRECTORY = (0, 550, "No active directory for this user. Choose one in OpenSPP.")
-    NO_RIGHT = (0, 550, "No right to store in this directory of OpenSPP.")
-    REFUSED = (0, 553, "OpenSPP refused the scan.")
-    NAME_TAKEN = (0, 553, "OpenSPP has a file of this name already.")
+    NO_RIGHT = (0, 550, "No right to store in this directory. Tell the administrator.")
+    MAY_NOT_STORE = (
+        530,
+        550,
+        "This user may not store documents in OpenSPP. Tell the administrator.",
+    )
+    DIRECTORY_MISSING = (0, 550, "OpenSPP has no directory for this user. Tell the administrator.")
+    TWO_DIRECTORIES = (0, 550, "OpenSPP has this directory twice. Tell the administrator.")
+    REFUSED = (0, 553, "OpenSPP refused the scan. Tell the administrator.")
+    NAME_TAKEN = (0, 553, "OpenSPP has a file of this name already. Use another name.")
     EXCESSIVE_IMAGE = (0, 553, "Image too large for OpenSPP. Scan as PDF or smaller.")
     TOO_LARGE = (0, 552, "The scan is larger than allowed. Scan fewer pages at once.")
-    TOO_LARGE_FOR_PROXY = (0, 552, "Too large for the proxy before OpenSPP (HTTP 413).")
+    TOO_LARGE_FOR_PROXY = (0, 552, "Too large for OpenSPP's proxy (HTTP 413). Scan fewer pages.")
     TOO_LARGE_FOR_MEMORY = (0, 552, "OpenSPP has no memory for this scan. Scan fewer pages.")
     SPOOL_FULL = (0, 452, "No room for the scan at the moment. Try again later.")
+    SHARE_USED_UP = (0, 452, "Too many scans from this address at once. Send it again later.")
     CUT = (0, 426, "The scan was cut off on its way. Not stored. Send it again.")
     ABORTED = (0, 426, "Transfer aborted. Not stored.")
     STALLED = (0, 426, "No data came for too long. Not stored. Send it again.")
+    TOO_LONG = (0, 426, "The transfer took too long. Not stored. Scan fewer pages at once.")
     EMPTY = (0, 550, "The file is empty. Nothing was stored.")
     NO_DATA_CONNECTION = (0, 425, "No data connection. Check passive mode and firewall.")
     NO_PASSIVE_PORT = (0, 425, "All passive ports are busy. Try again.")
-    TLS_FAILED = (0, 522, "TLS of the data connection failed. Not stored.")
+    TLS_FAILED = (0, 522, "TLS of the data connection failed. Tell the administrator.")
+    TLS_NOT_RESUMED = (0, 522, "TLS session reuse is required for data. Switch it on.")
     STOPPING = (421, 421, "The scan gateway is stopping. Try again in a minute.")
     INTERNAL = (421, 451, "Error in the scan gateway. Not stored. Tell the administrator.")
 
@@ -60,6 +74,20 @@ class Problem(enum.Enum):
         self.login_code = login_code
         self.upload_code = upload_code
         self.text = text
+
+
+OPENSPP_NOT_WELL: Final = frozenset(
+    {
+        Problem.UNREACHABLE,
+        Problem.OUT_OF_ORDER,
+        Problem.TOO_SLOW,
+        Problem.UNCERTAIN,
+        Problem.CERTIFICATE,
+        Problem.REDIRECTED,
+        Problem.NOT_OPENSPP,
+    }
+)
+"""Problems that say nothing of a user or scan: OpenSPP, or the way to it, is not well."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from openspp_ftpd import names
 from openspp_ftpd.errors import Failure, Reply
 from openspp_ftpd.settings import LogSettings
+from openspp_ftpd.status.figures import Figures
 
 
 class Event(enum.Enum):
@@ -31,6 +32,10 @@ class Event(enum.Enum):
     NOT_KEPT = ("37d0f2be06354ea2afd95f92963d8123", logging.INFO)
     SECOND_COPY_POSSIBLE = ("e14417688667480a8ce4cd2fd81ccb95", logging.WARNING)
     BARE_TLS_END = ("6e9a4b7a946049b29b86176aed1377d3", logging.INFO)
+    TLS_NOT_RESUMED = ("a491d852defc49a8b874d0d3ca0dd8d4", logging.INFO)
+    FOREIGN_PROTOCOL = ("de18a905086e42ddabc55de9794dbb03", logging.INFO)
+    BALANCER_REFUSED = ("4b1f1c0c8f5e4b7c9c0a52d4f2b7d3a6", logging.WARNING)
+    WORKER_ENDED = ("f2fdb547d26845fd98d13b012307ded2", logging.ERROR)
     WARNING = ("02c116115aaf43828464a9921491a650", logging.WARNING)
     PROTOCOL = ("ea3f4f600c764a59aabe0c6674fbe1b5", logging.DEBUG)
 
@@ -52,11 +57,17 @@ class Who:
 
 
 class Journal:
-    """Writes entries through Python's logging; `systemd.py` gives the fields to the journal."""
+    """Writes entries through Python's logging; `systemd.py` gives the fields to the journal.
 
-    def __init__(self, settings: LogSettings, logger: logging.Logger) -> None:
+    What is written is counted in `figures` too.
+    """
+
+    def __init__(
+        self, settings: LogSettings, logger: logging.Logger, figures: Figures | None = None
+    ) -> None:
         self._names = settings.names
         self._logger = logger
+        self._figures = figures or Figures()
         self.protocol_wanted = logger.isEnabledFor(logging.DEBUG)
 
     def started(self, sentence: str) -> None:
@@ -84,12 +95,22 @@ class Journal:
         """Nothing is left to do."""
         self._write(Event.STOPPED, "Stopped.")
 
+    def worker_ended(self, worker: str, how: str, sessions: int, rest: float | None) -> None:
+        """A worker died, hung or could not start; another comes in `rest` seconds, or none."""
+        ended = "1 session of it ended" if sessions == 1 else f"{sessions} sessions of it ended"
+        if rest is None:
+            next_one = ""
+        else:
+            next_one = f" Another takes its place {f'in {rest:g} s' if rest else 'at once'}."
+        self._write(Event.WORKER_ENDED, f"{worker} {how}; {ended}.{next_one}")
+
     def warning(self, sentence: str) -> None:
         """Something the administrator should look at, with what to do."""
         self._write(Event.WARNING, sentence)
 
     def session_refused(self, client: str, reply: Reply) -> None:
         """A connection was turned away at once."""
+        self._figures.session_refused()
         self._write(
             Event.SESSION_REFUSED,
             f"Connection from {client} refused: {reply}",
@@ -99,6 +120,7 @@ class Journal:
 
     def logged_in(self, who: Who, seconds: float, encrypted: bool) -> None:
         """OpenSPP accepted a scanner's user."""
+        self._figures.logged_in()
         protection = "with TLS" if encrypted else "without TLS"
         self._write(
             Event.LOGGED_IN, f"{who} logged in {protection}.", who, SECONDS=f"{seconds:.3f}"
@@ -106,6 +128,7 @@ class Journal:
 
     def login_failed(self, who: Who, failure: Failure, reply: Reply) -> None:
         """A login was refused, by OpenSPP or for want of its answer."""
+        self._figures.login_failed(who.user, who.client, failure, str(reply))
         self._write(
             Event.LOGIN_FAILED,
             f"{who} could not log in: {_reason(failure)} Reply: {reply}",
@@ -125,37 +148,45 @@ class Journal:
         again: bool = False,
     ) -> None:
         """OpenSPP has the scan; `again`: it had it from an earlier sending whose reply was lost."""
-        other = "" if stored_as == file else f" as {self._shown(stored_as)}"
+        shown = self._shown(stored_as)
+        told = str(reply if self._names == "full" else reply.code)  # a 226 may name the file
+        self._figures.stored(who.user, who.client, shown, size, seconds, told)
+        other = "" if stored_as == file else f" as {shown}"
         other += " already, from an earlier sending" if again else ""
         self._write(
             Event.STORED,
             f"{who}: {self._shown(file)} ({size} bytes) is in OpenSPP{other}, "
             f"after {seconds:.1f} s.",
             who,
-            FILE=self._shown(stored_as),
+            FILE=shown,
             BYTES=str(size),
             SHA256=sha256,
             SECONDS=f"{seconds:.3f}",
-            REPLY=str(reply if self._names == "full" else reply.code),  # a 226 may name the file
+            REPLY=told,
         )
 
     def not_stored(
         self, who: Who, file: str, size: int, failure: Failure, reply: Reply | None, seconds: float
     ) -> None:
         """A scan was refused, cut or failed, and who was told what."""
+        shown = self._shown(file)
+        self._figures.not_stored(
+            who.user, who.client, shown, size, failure, str(reply or ""), seconds
+        )
         told = f"Reply: {reply}" if reply else "Nobody was left to tell."
         self._write(
             Event.NOT_STORED,
-            f"{who}: {self._shown(file)} ({size} bytes) was not stored: {_reason(failure)} {told}",
+            f"{who}: {shown} ({size} bytes) was not stored: {_reason(failure)} {told}",
             who,
-            FILE=self._shown(file),
+            FILE=shown,
             BYTES=str(size),
             SECONDS=f"{seconds:.3f}",
             REPLY=str(reply or ""),
         )
 
-    def not_kept(self, who: Who, file: str, why: str, reply: Reply) -> None:
+    def not_kept(self, who: Who, file: str, why: str, reply: Reply, size: int = 0) -> None:
         """A file was thrown away because the administrator ordered so."""
+        self._figures.not_kept(who.user, who.client, self._shown(file), size, str(reply))
         self._write(
             Event.NOT_KEPT,
             f"{who}: {self._shown(file)} was not kept: {why}",
@@ -181,6 +212,27 @@ class Journal:
             f"{who}: the data connection of {self._shown(file)} ended without close_notify.",
             who,
             FILE=self._shown(file),
+        )
+
+    def tls_not_resumed(self, who: Who) -> None:
+        """A data connection has a TLS session of its own (`[tls] session_reuse = log`)."""
+        self._write(
+            Event.TLS_NOT_RESUMED,
+            f"{who}: a data connection did not resume the TLS session of the control connection.",
+            who,
+        )
+
+    def foreign_protocol(self, who: Who, what: str) -> None:
+        """A client does not speak FTP; `what` says what it speaks."""
+        self._write(Event.FOREIGN_PROTOCOL, f"{who.client} does not speak FTP: {what}", who)
+
+    def balancer_refused(self, client: str, why: str) -> None:
+        """A connection from a load balancer did not say whose it is."""
+        self._write(
+            Event.BALANCER_REFUSED,
+            f"Connection from {client} closed: {why}. It is in [ftp] proxy_networks, so each of its"
+            " connections has to begin with a PROXY header: write send-proxy-v2 for its server.",
+            CLIENT=client,
         )
 
     def protocol(self, who: Who, line: str) -> None:

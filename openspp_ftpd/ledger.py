@@ -93,6 +93,11 @@ class Ledger:
         entry = self._doubtful.get(key)
         return entry.tried if entry else ()
 
+    def in_doubt_since(self, key: Key) -> float | None:
+        """When the last attempt for which there are `doubts` got into doubt; None: none is."""
+        entry = self._doubtful.get(key)
+        return entry.since if entry else None
+
     def plan(self, key: Key, received: datetime, now: float, duplicates: bool = True) -> NamePlan:
         """Under which names to store this scan, received at `received` (the scanner's local time).
 

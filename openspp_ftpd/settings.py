@@ -41,7 +41,10 @@ class OpenSPPSettings:
     """[openspp]: where OpenSPP is and how it is asked."""
 
     url: str  # scheme://host[:port], without a trailing slash
+    api: Literal["scanner", "odoo"] = "scanner"
     database: str = ""
+    directory: str = ""  # for odoo: an id, or a path with {user}
+    make_directories: Literal["no", "yes"] = "no"
     answer_within: float = 45.0
     login_within: float = 15.0
     ca_file: str = ""  # "": the system's certificate authorities
@@ -59,6 +62,8 @@ class FtpSettings:
     public_address: tuple[PublicAddress, ...] = ()  # empty: the address the scanner connected to
     data_from: Literal["session", "any"] = "session"
     drain_within: float = 20.0
+    unready_for: float = 0.0
+    proxy_networks: tuple[Network, ...] = ()
     workers: int = 1
 
 
@@ -71,6 +76,8 @@ class TlsSettings:
     key: str = "/etc/ssl/private/ssl-cert-snakeoil.key"
     minimum_version: Literal["1.2"] = "1.2"
     close_notify: Literal["ignore", "log", "require"] = "log"
+    session_reuse: Literal["off", "log", "require"] = "off"
+    ciphers: Literal["intermediate", "compatible"] = "intermediate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,7 @@ class UploadSettings:
 
     directory: str = "/var/spool/openspp-ftpd"
     max_size: int = 25 * MIB
+    share_per_address: int = 50  # percent of the directory
     check_content: Literal["doubtful", "always", "never"] = "doubtful"
     empty_files: Literal["refuse", "ignore"] = "refuse"
 
@@ -94,6 +102,7 @@ class LimitSettings:
     trusted_networks: tuple[Network, ...] = ()
     command_idle: float = 300.0
     data_idle: float = 300.0
+    transfer_within: float = 1800.0
     handshake_within: float = 30.0
 
 
@@ -117,6 +126,13 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """[metrics]: where Prometheus may ask."""
+
+    listen: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration."""
 
@@ -127,3 +143,4 @@ class Settings:
     limits: LimitSettings = field(default_factory=LimitSettings)
     scanners: ScannerSettings = field(default_factory=ScannerSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)

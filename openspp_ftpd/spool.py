@@ -12,15 +12,22 @@ import hashlib
 import os
 import stat
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOMEM})
 
+_HASHED_AT_ONCE: Final = 256 * 1024
+
 
 class SpoolFull(Exception):
     """The upload directory has no room for (the rest of) this scan at the moment."""
+
+
+class ShareUsedUp(Exception):
+    """The scans of one owner have their whole share of the upload directory."""
 
 
 class TooLarge(Exception):
@@ -40,31 +47,53 @@ class Spool:
         Scans may have at most `max_size` bytes. Raises SpoolUnusable.
         """
         self.max_size = max_size
+        self._owned: dict[str, weakref.WeakSet[_Nameless]] = {}
         self._folder = Path(directory) / f"openspp-ftpd-{os.geteuid()}"
         try:
             os.close(self._nameless())
         except OSError as error:
             raise SpoolUnusable(f"{self._folder}: {error.strerror}") from error
 
-    def open(self, expected: int = 0) -> SpoolFile:
+    def open(self, expected: int = 0, owner: str = "", percent: int = 100) -> SpoolFile:
         """A new file for one scan, with room reserved for `expected` bytes (of ALLO; 0: unknown).
 
         The number is only a hint and may be wrong: never more than `max_size` is reserved, and what
-        is not used is given back when the scan is complete. Raises SpoolFull; SpoolUnusable if the
-        directory was changed under the daemon; OSError if the process is out of descriptors.
+        is not used is given back when the scan is complete. All scans of one `owner` together take
+        at most `percent` of the directory, though one of `max_size` always fits; without an owner
+        nothing is counted. Raises SpoolFull or ShareUsedUp; SpoolUnusable if the directory was
+        changed under the daemon; OSError if the process is out of descriptors.
         """
         try:
-            content = _Nameless(self._nameless())
+            descriptor = self._nameless()
         except OSError as error:
             raise _as_full(error) from error
+        share = self._share(descriptor, owner, percent) if owner else None
+        content = _Nameless(descriptor, share)
         reserve = min(expected, self.max_size)
         if reserve > 0:
             try:
                 content.reserve(reserve)
-            except OSError as error:
+            except (OSError, ShareUsedUp) as error:
                 content.discard()
                 raise _as_full(error) from error
+        if share is not None:
+            share.files.add(content)
         return SpoolFile(content, self.max_size)
+
+    def _share(self, descriptor: int, owner: str, percent: int) -> _Share:
+        for other in [other for other, files in self._owned.items() if not files]:
+            del self._owned[other]
+        room = os.fstatvfs(descriptor)
+        size = room.f_blocks * room.f_frsize * percent // 100
+        return _Share(self._owned.setdefault(owner, weakref.WeakSet()), max(size, self.max_size))
+
+    def room(self) -> tuple[int, int]:
+        """Bytes of the directory's file system that are used, and all it has."""
+        try:
+            found = os.statvfs(self._folder.parent)
+        except OSError:  # it was unmounted under the daemon; the next scan says so
+            return 0, 0
+        return (found.f_blocks - found.f_bfree) * found.f_frsize, found.f_blocks * found.f_frsize
 
     def _nameless(self) -> int:
         """The descriptor of a new file without a name, in the private folder."""
@@ -110,16 +139,17 @@ class SpoolFile:
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append all of `data`.
 
-        Raises TooLarge at the first byte beyond the allowed size and SpoolFull when there is no
-        more room; in both cases the scan is discarded at once. ValueError after finish or discard.
+        Raises TooLarge at the first byte beyond the allowed size, SpoolFull when there is no more
+        room and ShareUsedUp when there is none for its owner; in all these cases the scan is
+        discarded at once. ValueError after finish or discard.
         """
         with memoryview(data) as view:
             if self.size + view.nbytes > self._max_size:
                 self.discard()
                 raise TooLarge(f"more than {self._max_size} bytes")
             try:
-                self._content.append(view)
-            except OSError as error:
+                self._content.append(view, self.size)
+            except (OSError, ShareUsedUp) as error:
                 self.discard()
                 raise _as_full(error) from error
             self._hash.update(view)
@@ -145,7 +175,21 @@ class SpooledScan:
     def __init__(self, content: _Nameless, size: int, sha256: str) -> None:
         self.size: Final = size
         self.sha256: Final = sha256
+        self._sha512 = ""
         self._content = content
+
+    @property
+    def sha512(self) -> str:
+        """Of the content, in hexadecimal digits. Read when it is first asked for, and kept.
+
+        Takes as long as hashing does, so not for the loop. Raises ValueError when discarded before.
+        """
+        if not self._sha512:
+            digest = hashlib.sha512()
+            for piece in self.pieces(_HASHED_AT_ONCE):
+                digest.update(piece)
+            self._sha512 = digest.hexdigest()
+        return self._sha512
 
     def __repr__(self) -> str:
         return f"SpooledScan(size={self.size}, sha256={self.sha256!r})"
@@ -174,8 +218,10 @@ class _Nameless:
     at once, and closed when the last reader has left.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, share: _Share | None = None) -> None:
+        self.held = 0  # bytes of its owner's share
         self._descriptor = descriptor
+        self._share = share
         self._lock = threading.Lock()
         self._readers = 0
         self._discarded = descriptor < 0
@@ -186,11 +232,17 @@ class _Nameless:
         return cls(-1)
 
     def reserve(self, length: int) -> None:
+        """Make room for `length` bytes. Raises OSError and ShareUsedUp."""
+        self._hold(length)
         os.posix_fallocate(self._descriptor, 0, length)
 
-    def append(self, view: memoryview) -> None:
-        """Write all of `view` at the current end. Raises OSError; ValueError when discarded."""
+    def append(self, view: memoryview, size: int) -> None:
+        """Write all of `view` behind the `size` bytes that are there.
+
+        Raises OSError and ShareUsedUp; ValueError when discarded.
+        """
         self._must_be_there()
+        self._hold(size + view.nbytes)
         with view.cast("B") as rest:
             done = 0
             while done < len(rest):
@@ -199,6 +251,7 @@ class _Nameless:
     def end_at(self, size: int) -> None:
         """Give back what was reserved beyond `size`."""
         self._must_be_there()
+        self.held = min(self.held, size)
         os.ftruncate(self._descriptor, size)
 
     def read(self, offset: int, length: int) -> bytes:
@@ -226,9 +279,15 @@ class _Nameless:
             if self._discarded:
                 return
             self._discarded = True
+            self.held = 0
             os.ftruncate(self._descriptor, 0)
             if not self._readers:
                 os.close(self._descriptor)
+
+    def _hold(self, size: int) -> None:
+        if self._share is not None and size > self.held:
+            self._share.must_have_room(self, size)
+            self.held = size
 
     def _must_be_there(self) -> None:
         if self._discarded:
@@ -238,5 +297,22 @@ class _Nameless:
         self.discard()
 
 
-def _as_full(error: OSError) -> Exception:
-    return SpoolFull(error.strerror) if error.errno in _NO_ROOM else error
+class _Share:
+    """The room for all scans of one owner. What they hold is summed up anew each time, so that a
+    scan that is gone, however it went, holds nothing. Used by the thread that opens and writes."""
+
+    def __init__(self, files: weakref.WeakSet[_Nameless], size: int) -> None:
+        self.files = files
+        self._size = size
+
+    def must_have_room(self, file: _Nameless, size: int) -> None:
+        """Raises ShareUsedUp where `file` cannot hold `size` bytes beside the others."""
+        others = sum(other.held for other in self.files if other is not file)
+        if others + size > self._size:
+            raise ShareUsedUp("the owner's share of the upload directory is used up")
+
+
+def _as_full(error: OSError | ShareUsedUp) -> Exception:
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return SpoolFull(error.strerror)
+    return error

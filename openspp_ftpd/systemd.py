@@ -73,9 +73,18 @@ def reloading() -> None:
     notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
+UNREADY: Final = "Stopping; scanners are served until a load balancer has noticed."
+"""STATUS= while the daemon is unready and not yet draining."""
+
+
 def stopping(status: str, seconds: float) -> None:
     """The daemon was told to stop and needs up to `seconds`, whatever TimeoutStopSec= says."""
     notify(f"STOPPING=1\nEXTEND_TIMEOUT_USEC={round(seconds * 1e6)}\nSTATUS={status}")
+
+
+def status(sentence: str) -> None:
+    """What the daemon does, for `systemctl status`."""
+    notify(f"STATUS={sentence}")
 
 
 def failing(status: str) -> None:

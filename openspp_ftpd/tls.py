@@ -7,6 +7,7 @@ cannot make one.
 from __future__ import annotations
 
 import enum
+import hmac
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,22 +18,21 @@ from OpenSSL import SSL, crypto
 
 from openspp_ftpd.settings import TlsSettings
 
-CIPHERS: Final = ":".join(
-    (
-        "ECDHE+AESGCM",
-        "ECDHE+CHACHA20",
-        "ECDHE+AES",
-        "AESGCM",
-        "AES",
-        *("!aNULL", "!eNULL", "!PSK", "!SRP", "!aDSS", "!DH"),
-    )
-)
-"""TLS 1.2 cipher suites, best first. AES-CBC with RSA key exchange is last but there: a scanner of
-2012 has nothing else, and would send its papers in clear text instead."""
+_INTERMEDIATE: Final = ("ECDHE+AESGCM", "ECDHE+CHACHA20")
+_COMPATIBLE: Final = (*_INTERMEDIATE, "ECDHE+AES", "AESGCM", "AES")
+_NEVER: Final = ("!AESCCM", "!aNULL", "!eNULL", "!PSK", "!SRP", "!aDSS", "!DH")
+CIPHERS: Final = {
+    "intermediate": ":".join((*_INTERMEDIATE, *_NEVER)),
+    "compatible": ":".join((*_COMPATIBLE, *_NEVER)),
+}
+"""TLS 1.2 cipher suites, best first. Intermediate is Mozilla's profile of that name without DHE,
+since who has its suites has ECDHE too. Compatible ends with AES-CBC and RSA key exchange: a scanner
+of 2012 has nothing else."""
 
 # OpenSSL's SSL_OP_NO_RENEGOTIATION; older releases of pyOpenSSL have no name for it.
 _NO_RENEGOTIATION: Final[int] = getattr(SSL, "OP_NO_RENEGOTIATION", 0x40000000)
 _SESSION_ID: Final = b"openspp-ftpd"
+_SESSION_SECONDS: Final = 24 * 3600  # data connections resume it as long as the control one lives
 _CERTIFICATE: Final = re.compile(
     rb"-----BEGIN (?:X509 )?CERTIFICATE-----.+?-----END (?:X509 )?CERTIFICATE-----", re.DOTALL
 )
@@ -68,7 +68,9 @@ class Contexts:
     """What a handshake begins with: TLS 1.2 and 1.3 on the control connection, 1.2 on data.
 
     With TLS 1.3 on the data connection a client that does not read its session tickets resets the
-    connection when it closes, and the tail of the scan is lost.
+    connection when it closes, and the tail of the scan is lost. Where a data connection is to
+    resume the control connection's session, both are the same context, of TLS 1.2: neither 1.3's
+    sessions nor another context's can be resumed there.
     """
 
     control: SSL.Context
@@ -102,10 +104,10 @@ def contexts(settings: TlsSettings) -> Contexts:
             " certificate was made with",
         )
     try:
-        return Contexts(
-            control=_context(settings, SSL.TLS1_3_VERSION),
-            data=_context(settings, SSL.TLS1_2_VERSION),
-        )
+        data = _context(settings, SSL.TLS1_2_VERSION)
+        if settings.session_reuse != "off":
+            return Contexts(control=data, data=data)
+        return Contexts(control=_context(settings, SSL.TLS1_3_VERSION), data=data)
     except SSL.Error as error:
         raise CertificateProblem(
             "certificate",
@@ -130,6 +132,11 @@ def examine_certificate(certificate: str, key: str) -> CertificateFacts:
         self_signed=name.subject == name.issuer,
         fits_key=_fits(first, read_key(key)),
     )
+
+
+def expires(certificate: str) -> datetime:
+    """Until when the certificate in this PEM file is valid. Raises CertificateProblem."""
+    return _time(read_chain(certificate)[0].get_notAfter())
 
 
 def read_chain(path: str) -> list[crypto.X509]:
@@ -207,6 +214,16 @@ def send(connection: SSL.Connection, data: bytes) -> int | None:
         return None
 
 
+def resumed(data: SSL.Connection, control: SSL.Connection) -> bool:
+    """Whether `data` resumed the very session of `control`; both are established, with TLS 1.2.
+
+    A resumed session has the master secret of the one before (RFC 5246 section 7.3), and nobody
+    else has it.
+    """
+    ours, theirs = data.master_key(), control.master_key()
+    return ours is not None and theirs is not None and hmac.compare_digest(ours, theirs)
+
+
 def say_goodbye(connection: SSL.Connection) -> None:
     """Send close_notify, once, as far as that is possible without waiting. Never raises.
 
@@ -224,8 +241,9 @@ def _context(settings: TlsSettings, highest: int) -> SSL.Context:
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_max_proto_version(highest)
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE | _NO_RENEGOTIATION)
-    context.set_cipher_list(CIPHERS.encode("ascii"))
+    context.set_cipher_list(CIPHERS[settings.ciphers].encode("ascii"))
     context.set_session_id(_SESSION_ID)
+    context.set_timeout(_SESSION_SECONDS)
     context.use_certificate_chain_file(settings.certificate)
     context.use_privatekey_file(settings.key)
     return context

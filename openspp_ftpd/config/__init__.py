@@ -8,7 +8,13 @@
 - `loading`: all of it together
 """
 
-from openspp_ftpd.config.loading import ConfigurationError, Loaded, Mistake, load
+from openspp_ftpd.config.loading import (
+    ConfigurationError,
+    Loaded,
+    Mistake,
+    load,
+    settings_of,
+)
 from openspp_ftpd.config.shipped_file import shipped
 
-__all__ = ["ConfigurationError", "Loaded", "Mistake", "load", "shipped"]
+__all__ = ["ConfigurationError", "Loaded", "Mistake", "load", "settings_of", "shipped"]

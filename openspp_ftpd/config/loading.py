@@ -9,7 +9,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
@@ -54,6 +54,8 @@ class Loaded:
 
     settings: Settings
     warnings: tuple[Mistake, ...]
+    text: str = field(repr=False)
+    """The whole file, for `settings_of`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +84,13 @@ def load(path: str, credentials: str = "", tmpfs_of_unit: Collection[str] = ()) 
 
     Raises ConfigurationError with all mistakes at once.
     """
-    understood = understand(read(path))
-    settings = understood.settings
-    if credentials:
-        settings = replace(settings, tls=served_from(credentials, settings.tls))
+    text = read(path)
+    understood = understand(text)
+    settings = settings_of(text, credentials)
     mistakes = [Mistake(path, line, text) for line, text in understood.mistakes]
     warnings: list[Mistake] = []
     findings = check_world(settings, datetime.now(UTC), tmpfs_of_unit=tmpfs_of_unit)
+    findings += doubts(settings)
     if credentials and not os.access(settings.tls.key, os.R_OK):
         missed = [finding for finding in findings if finding.section == "tls"]
         findings = [finding for finding in findings if finding.section != "tls"]
@@ -100,7 +102,15 @@ def load(path: str, credentials: str = "", tmpfs_of_unit: Collection[str] = ()) 
             (warnings if finding.is_warning else mistakes).append(found)
     if mistakes:
         raise ConfigurationError(mistakes)
-    return Loaded(settings, tuple(sorted(warnings)))
+    return Loaded(settings, tuple(sorted(warnings)), text)
+
+
+def settings_of(text: str, credentials: str = "") -> Settings:
+    """The settings of a text that `load` found good, with the same `credentials`."""
+    settings = understand(text).settings
+    if credentials:
+        settings = replace(settings, tls=served_from(credentials, settings.tls))
+    return settings
 
 
 def served_from(directory: str, settings: TlsSettings) -> TlsSettings:
@@ -245,8 +255,37 @@ def _contradictions(settings: Settings) -> Iterator[_Contradiction]:
     if not settings.openspp.url:
         said = "is not set; write the address of your OpenSPP: url = https://HOST"
         yield "openspp", ("url",), said
+    if settings.openspp.api == "odoo":
+        if not settings.openspp.database:
+            said = "is needed with api = odoo; write the name of OpenSPP's database"
+            yield "openspp", ("database", "api"), said
+        if not settings.openspp.directory:
+            said = "is needed with api = odoo; write an id, or a path: Scans / {user}"
+            yield "openspp", ("directory", "api"), said
     yield from _listeners(settings.ftp)
+    yield from _several_workers(settings.ftp)
     yield from _implicit_tls(settings.ftp, settings.tls)
+    yield from _metrics(settings)
+
+
+def _several_workers(ftp: FtpSettings) -> Iterator[_Contradiction]:
+    if ftp.workers > 1 and ftp.data_from == "any" and len(ftp.passive_ports) < ftp.workers:
+        said = (
+            f"any needs passive_ports for each of {ftp.workers} workers, for a data connection"
+            " finds its worker by the port; name more ports, or write session"
+        )
+        yield "ftp", ("data_from", "passive_ports", "workers"), said
+
+
+def doubts(settings: Settings) -> Iterator[Finding]:
+    """What can be served, but hardly was meant so."""
+    requests, workers = settings.openspp.parallel_requests, settings.ftp.workers
+    if requests < workers:
+        said = (
+            f"is {requests}, but each of the {workers} workers hands over at least one scan at a"
+            f" time, so that OpenSPP may get {workers} at once; write {workers} or fewer workers"
+        )
+        yield Finding("openspp", "parallel_requests", said, is_warning=True)
 
 
 def _listeners(ftp: FtpSettings) -> Iterator[_Contradiction]:
@@ -278,3 +317,12 @@ def _implicit_tls(ftp: FtpSettings, tls: TlsSettings) -> Iterator[_Contradiction
     if ftp.listen_implicit and tls.mode == "off":
         said = "implicit TLS needs a certificate; write optional or required"
         yield "tls", ("mode",), said
+
+
+def _metrics(settings: Settings) -> Iterator[_Contradiction]:
+    ftp = settings.ftp
+    taken = {address.port for address in (*ftp.listen, *ftp.listen_implicit)}
+    for address in settings.metrics.listen:
+        if address.port in taken.union(ftp.passive_ports):
+            said = f"port {address.port} is one for scanners; write another, 9464 for example"
+            yield "metrics", ("listen",), said

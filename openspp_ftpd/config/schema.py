@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from openspp_ftpd import settings
-from openspp_ftpd.config import scanners, values
+from openspp_ftpd.config import openspp, scanners, values
 from openspp_ftpd.config.option import DURATION, SIZE, Option
 
 SECTIONS: Final[Mapping[str, Callable[..., Any]]] = {
@@ -20,74 +20,12 @@ SECTIONS: Final[Mapping[str, Callable[..., Any]]] = {
     "limits": settings.LimitSettings,
     "scanners": settings.ScannerSettings,
     "log": settings.LogSettings,
+    "metrics": settings.MetricsSettings,
 }
 """The sections in the order of the shipped file, each with what it becomes."""
 
 OPTIONS: Final = (
-    Option(
-        "openspp",
-        "url",
-        values.url,
-        "",
-        "The address of OpenSPP: scheme, host and port, and nothing behind them. Every scanner's"
-        " user and scanner password are checked there, so write https:// unless OpenSPP runs on"
-        " this machine. This option must be set.",
-        "https://HOST or https://HOST:PORT",
-        "OPENSPP_URL",
-    ),
-    Option(
-        "openspp",
-        "database",
-        values.database,
-        "",
-        "The database to use, where one OpenSPP host serves several.",
-        "a name, or empty",
-        "OPENSPP_DB_NAME",
-    ),
-    Option(
-        "openspp",
-        "answer_within",
-        values.duration(1, 3600),
-        "45s",
-        "How long a scanner waits for its answer after the last byte of a scan, retries"
-        " included. Then it is told to try again. Stay below the time-out of your scanners.",
-        DURATION,
-    ),
-    Option(
-        "openspp",
-        "login_within",
-        values.duration(1, 600),
-        "15s",
-        "How long a scanner waits for the answer to its password.",
-        DURATION,
-    ),
-    Option(
-        "openspp",
-        "ca_file",
-        values.path_or_nothing,
-        "",
-        "Certificate authorities that may vouch for OpenSPP's certificate, where it is not"
-        " signed by one that the system trusts.",
-        "a file in PEM form, or empty for the system's own",
-    ),
-    Option(
-        "openspp",
-        "parallel_requests",
-        values.number(1, 256),
-        "8",
-        "How many scans are handed to OpenSPP at the same time; others wait their turn. An Odoo"
-        " falls over under more than it has workers for.",
-        "a number",
-    ),
-    Option(
-        "openspp",
-        "on_duplicate",
-        values.choice("rename", "refuse"),
-        "rename",
-        "What to do with a scan whose name OpenSPP has already: rename stores it as NAME-"
-        "YYYYMMDD-HHMMSS-xxxx.ext and tells the scanner so, refuse answers 553.",
-        "rename or refuse",
-    ),
+    *openspp.OPTIONS,
     Option(
         "ftp",
         "listen",
@@ -152,11 +90,34 @@ OPTIONS: Final = (
     ),
     Option(
         "ftp",
+        "unready_for",
+        values.duration(0, 600),
+        "0s",
+        "How long a daemon that is told to stop still takes new scanners while its /readyz says no,"
+        " so that a load balancer has noticed before they would be refused. 0s without a balancer.",
+        DURATION,
+    ),
+    Option(
+        "ftp",
+        "proxy_networks",
+        values.networks,
+        "",
+        "Load balancers before this daemon. Each of their connections, control and data, has to"
+        " begin with a header of the PROXY protocol (HAProxy: send-proxy-v2), which says whose it"
+        " is; from anybody else such a header is refused.",
+        "networks or addresses with commas: 10.0.0.1, 10.0.1.0/24, or empty",
+        is_list=True,
+    ),
+    Option(
+        "ftp",
         "workers",
-        values.workers,
+        values.number(1, 64),
         "1",
-        "How many processes serve. This version has one.",
-        "1",
+        "How many processes serve. One is enough for some hundred scanners; more use more of the"
+        " machine's cores. All sessions of an address (for IPv6 its network of /64) are in one of"
+        " them; parallel_requests is divided among them, and all other limits hold for them"
+        " together. With data_from = any each has passive ports of its own.",
+        "a number, 1 to 64",
         "FTP_WORKER_COUNT",
     ),
     Option(
@@ -199,6 +160,16 @@ OPTIONS: Final = (
     ),
     Option(
         "tls",
+        "ciphers",
+        values.choice("intermediate", "compatible"),
+        "intermediate",
+        "The cipher suites of TLS 1.2: intermediate are those of Mozilla's profile of that name"
+        " (forward secrecy, AEAD), compatible adds AES-CBC and RSA key exchange, last, for scanners"
+        " of about 2012 that have nothing else and would send in clear text instead.",
+        "intermediate or compatible",
+    ),
+    Option(
+        "tls",
         "close_notify",
         values.choice("ignore", "log", "require"),
         "log",
@@ -206,6 +177,17 @@ OPTIONS: Final = (
         " devices end it and an attacker could. ignore and log deliver it if the file has its own"
         " end (PDF, TIFF, JPEG, PNG, ZIP); require answers 426, whatever the content.",
         "ignore, log or require",
+    ),
+    Option(
+        "tls",
+        "session_reuse",
+        values.choice("off", "log", "require"),
+        "off",
+        "Whether a data connection under TLS must resume the session of its control connection, so"
+        " that nobody else who reaches the passive port can send in its place: log tells which"
+        " scanners do not, require answers them 522. With both the control connection uses TLS 1.2"
+        " at most, for a session of 1.3 cannot be resumed there. Many scanners cannot do it.",
+        "off, log or require",
     ),
     Option(
         "uploads",
@@ -225,6 +207,16 @@ OPTIONS: Final = (
         "The largest scan. OpenSPP has a limit of its own (25M): raise both, and that of a proxy"
         " before OpenSPP, which sees a third more.",
         SIZE,
+    ),
+    Option(
+        "uploads",
+        "share_per_address",
+        values.percent,
+        "50%",
+        "How much of the upload directory the scans of one address may take at the same time, so"
+        " that it cannot fill it for all; more is answered 452. One scan of max_size always fits."
+        " An IPv6 network of /64 is one address; trusted_networks have no limit.",
+        "1% to 100%",
     ),
     Option(
         "uploads",
@@ -285,7 +277,8 @@ OPTIONS: Final = (
         "trusted_networks",
         values.networks,
         "",
-        "Networks that are never banned and not counted in sessions_per_address.",
+        "Networks that are never banned and not counted in sessions_per_address and"
+        " share_per_address.",
         "networks or addresses with commas: 10.0.0.0/8, 192.168.1.20, or empty",
         is_list=True,
     ),
@@ -303,6 +296,15 @@ OPTIONS: Final = (
         values.duration(1, 24 * 3600),
         "5min",
         "After how long without a byte a transfer is ended.",
+        DURATION,
+    ),
+    Option(
+        "limits",
+        "transfer_within",
+        values.duration(1, 24 * 3600),
+        "30min",
+        "How long one file may take on its way from the scanner, pauses included; data_idle ends"
+        " those that stall, this one those that send a byte now and then.",
         DURATION,
     ),
     Option(
@@ -331,6 +333,17 @@ OPTIONS: Final = (
         "How file names are shown in the journal; they may name persons. short shows how a name"
         " begins and the type of the file.",
         "full, short or none",
+    ),
+    Option(
+        "metrics",
+        "listen",
+        values.addresses,
+        "",
+        "Where Prometheus may ask for /metrics, and a load balancer for /healthz and /readyz, by"
+        " HTTP without a password. The page holds counts and no names; 127.0.0.1:9464 keeps it on"
+        " this machine. Needs Debian's package python3-prometheus-client.",
+        "ADDRESS:PORT, several with commas, or empty for none",
+        is_list=True,
     ),
 )
 

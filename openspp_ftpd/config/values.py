@@ -77,11 +77,12 @@ def number(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
-def workers(text: str) -> int:
-    """The number of worker processes: the option exists, other numbers than 1 do not yet."""
-    if number(1, 1000)(text) != 1:
-        raise Wrong(f"{text} is not possible; this version serves with one worker: write 1")
-    return 1
+def percent(text: str) -> int:
+    """A part of something, from 1% to 100%."""
+    found = re.fullmatch(r"(\d{1,3})\s*%", text)
+    if found is None or not 1 <= int(found[1]) <= 100:
+        raise Wrong(f"{quoted(text)} is no part of it; write 1% to 100%")
+    return int(found[1])
 
 
 def choice(*possible: str) -> Callable[[str], str]:
@@ -151,6 +152,18 @@ def database(text: str) -> str:
     if text and _DATABASE.fullmatch(text) is None:
         raise Wrong(f"{quoted(text)} is no database name; letters, digits, '_', '.', '-' make one")
     return text
+
+
+def directory(text: str) -> str:
+    """A directory in OpenSPP, by its id or by its path, or nothing."""
+    if not text or (text.isdecimal() and int(text) > 0):
+        return text
+    parts = [part.strip() for part in text.strip("/").split("/")]
+    if text.isdecimal() or not all(parts) or len(text) > 500:
+        raise Wrong(f"{quoted(text)} is no directory; write its id, or a path: Scans / {{user}}")
+    if re.search(r"[{}]", text.replace("{user}", "")):
+        raise Wrong(f"{quoted(text)} has braces; only {{user}} stands for something")
+    return " / ".join(parts)
 
 
 def path(text: str) -> str:

@@ -6,6 +6,8 @@ asked for here.
 
 from __future__ import annotations
 
+import importlib.util
+import ipaddress
 import os
 import ssl
 import stat
@@ -16,7 +18,13 @@ from pathlib import Path
 from typing import Final
 
 from openspp_ftpd import tls
-from openspp_ftpd.settings import OpenSPPSettings, Settings, TlsSettings, UploadSettings
+from openspp_ftpd.settings import (
+    MetricsSettings,
+    OpenSPPSettings,
+    Settings,
+    TlsSettings,
+    UploadSettings,
+)
 
 MOUNTS: Final = "/proc/self/mountinfo"
 
@@ -46,7 +54,7 @@ def check_world(
     findings = [*_authorities(settings.openspp), *check_certificate(settings.tls, now)]
     if settings.uploads.directory.rstrip("/") not in tmpfs_of_unit:
         findings += _directory(settings.uploads, mounts)
-    return findings
+    return [*findings, *_metrics(settings.metrics)]
 
 
 def file_system(path: str, mounts: str = MOUNTS) -> str:
@@ -118,6 +126,19 @@ def check_certificate(settings: TlsSettings, now: datetime) -> Iterator[Finding]
         )
     if text:
         yield Finding("tls", "certificate", f"{settings.certificate} {text}", is_warning=True)
+
+
+def _metrics(settings: MetricsSettings) -> Iterator[Finding]:
+    if settings.listen and importlib.util.find_spec("prometheus_client") is None:
+        said = "needs a library that is missing: apt install python3-prometheus-client"
+        yield Finding("metrics", "listen", said)
+    for address in settings.listen:
+        if not ipaddress.ip_address(address.host).is_loopback:
+            said = (
+                f"{address} can be asked by everybody who reaches it, and asks for no password;"
+                " write 127.0.0.1, or let the firewall pass Prometheus only"
+            )
+            yield Finding("metrics", "listen", said, is_warning=True)
 
 
 def _directory(settings: UploadSettings, mounts: str) -> Iterator[Finding]:

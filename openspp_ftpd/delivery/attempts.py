@@ -2,7 +2,8 @@
 
 Here belongs what happens between the start of one login or upload and its verdict; it blocks, so
 it never runs on the loop. Retried is only what certainly stored nothing and may work soon after.
-An attempt without a verdict is never followed by another: the first may still be running.
+An attempt without a verdict is never followed by another, for the first may still be running;
+except where OpenSPP can be asked what it has, and after as long as an upload may take it has not.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from openspp_ftpd.openspp import (
     Denied,
     Exchange,
     NotStored,
+    Outcome,
     Stored,
     Unsettled,
 )
@@ -42,14 +44,24 @@ Hear = Callable[[Failure], None]
 class StoredAs:
     """OpenSPP has the scan under `name`.
 
-    `proven`: OpenSPP had a name already that only an earlier attempt of these bytes can have used.
+    `proven`: an earlier attempt of these bytes stored it. `alone`: none left another copy.
     """
 
     name: str
     proven: bool = False
+    alone: bool = False
 
 
 Verdict = StoredAs | NotStored | Unsettled
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """Names under which earlier attempts may have stored the scan; the last one ended at `since`
+    (monotonic seconds)."""
+
+    names: tuple[str, ...] = ()
+    since: float = 0.0
 
 
 class Progress:
@@ -59,6 +71,7 @@ class Progress:
         self.attempts = 0
         self.name = ""  # under which the current attempt stores
         self.failure: Failure | None = None  # of the last attempt that was followed by another
+        self.doubt = ""  # why the current attempt has no verdict, where OpenSPP is asked after it
 
     def account(self, failure: Failure, seconds: float) -> Failure:
         """`failure` with the number of attempts and the time they took in its detail."""
@@ -110,6 +123,7 @@ def store(
     progress: Progress,
     hear: Hear,
     until: float,
+    doubts: Doubts = Doubts(),
 ) -> Verdict:
     """Store `content` under the first name of `plan` that OpenSPP takes; `until` is monotonic.
 
@@ -118,16 +132,24 @@ def store(
     names = iter(plan.names)
     waits = _waits()
     progress.name = next(names)
+    can_be_asked = api.settles_after is not None
     try:
+        if doubts.names and can_be_asked:
+            earlier = _settle_earlier(api, credentials, content, doubts, exchange, until)
+            if earlier is not None:
+                return earlier
         while True:
             progress.attempts += 1
             outcome = api.store(credentials, progress.name, content, exchange)
+            if isinstance(outcome, Unsettled) and can_be_asked:
+                progress.doubt = f"{outcome.failure.detail}; OpenSPP does not have it so far"
+                outcome = _settle(api, credentials, progress.name, content, exchange, outcome)
             if isinstance(outcome, Stored):
-                return StoredAs(progress.name)
+                return StoredAs(progress.name, proven=outcome.earlier, alone=can_be_asked)
             if isinstance(outcome, Unsettled):
                 return outcome
             if outcome.failure.problem is Problem.NAME_TAKEN:
-                if progress.name in plan.proofs:
+                if progress.name in plan.proofs and not can_be_asked:
                     return StoredAs(progress.name, proven=True)
                 name = next(names, None)
                 if name is None or not exchange.wait(0):
@@ -140,6 +162,63 @@ def store(
     except BaseException as error:
         failure = _defect(error)
         return NotStored(failure) if exchange.abandon() else Unsettled(failure)
+
+
+def _settle(
+    api: Api,
+    credentials: Credentials,
+    name: str,
+    content: Content,
+    exchange: Exchange,
+    doubt: Unsettled,
+) -> Outcome:
+    """Ask what became of an attempt until it is known; `doubt` itself where that cannot be."""
+    exchange.settle()
+    waits = _waits()
+    patience = 0.0 if doubt.over else (api.settles_after or 0.0)
+    certain_from = time.monotonic() + patience
+    while True:
+        asked = time.monotonic()
+        outcome = api.settle(credentials, name, content, exchange)
+        if isinstance(outcome, Stored):
+            return outcome
+        if isinstance(outcome, NotStored) and asked >= certain_from:
+            exchange.settled()
+            detail = f"{doubt.failure.detail}, but was looked for and is not"
+            failure = replace(outcome.failure, detail=detail)
+            return NotStored(failure, may_retry=doubt.may_retry)
+        if not exchange.wait(next(waits)):
+            return doubt
+
+
+def _settle_earlier(
+    api: Api,
+    credentials: Credentials,
+    content: Content,
+    doubts: Doubts,
+    exchange: Exchange,
+    until: float,
+) -> Verdict | None:
+    """Find out what became of earlier attempts before there is another. None: nothing, for good."""
+    waits = _waits()
+    certain_from = doubts.since + (api.settles_after or 0.0)
+    while True:
+        asked = time.monotonic()
+        all_known = asked >= certain_from
+        for name in doubts.names:
+            outcome = api.settle(credentials, name, content, exchange)
+            if isinstance(outcome, Stored):
+                return StoredAs(name, proven=True, alone=True)
+            all_known = all_known and isinstance(outcome, NotStored)
+        if all_known:
+            return None
+        wait = next(waits)
+        if time.monotonic() + wait >= until or not exchange.wait(wait):
+            detail = (
+                "OpenSPP may still be storing an earlier sending of this scan; it is sent again"
+                " once it is certain that it does not"
+            )
+            return NotStored(Failure(Problem.UNCERTAIN, detail=detail))
 
 
 def _again(

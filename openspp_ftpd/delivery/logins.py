@@ -13,7 +13,7 @@ import hmac
 from dataclasses import dataclass, field
 from typing import Final
 
-from openspp_ftpd.errors import Failure, Problem
+from openspp_ftpd.errors import OPENSPP_NOT_WELL, Failure, Problem
 
 REMEMBER_FOR: Final = 60.0
 """Seconds that a successful login is remembered."""
@@ -21,19 +21,10 @@ REMEMBER_FOR: Final = 60.0
 MOST_REMEMBERED: Final = 4096
 """Users remembered at once; beyond that the oldest is forgotten."""
 
-_TURNED_AWAY: Final = frozenset([Problem.WRONG_PASSWORD, Problem.NOT_A_SCANNER_USER])
-_NOT_WELL: Final = frozenset(
-    [
-        Problem.UNREACHABLE,
-        Problem.OUT_OF_ORDER,
-        Problem.TOO_SLOW,
-        Problem.UNCERTAIN,
-        Problem.CERTIFICATE,
-        Problem.REDIRECTED,
-        Problem.NOT_OPENSPP,
-        Problem.INTERNAL,
-    ]
+_TURNED_AWAY: Final = frozenset(
+    [Problem.WRONG_PASSWORD, Problem.NOT_A_SCANNER_USER, Problem.MAY_NOT_STORE]
 )
+_NOT_WELL: Final = OPENSPP_NOT_WELL | {Problem.INTERNAL}
 
 
 @dataclass(frozen=True, slots=True)

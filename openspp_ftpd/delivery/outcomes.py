@@ -54,7 +54,7 @@ class Delivered:
     """OpenSPP has the scan.
 
     `again`: another sending of the same scan stored it, this one nothing. `proven`: OpenSPP
-    confirmed it by having a name already that only an earlier attempt of this scan can have used.
+    had it from an earlier attempt: it has a name that only that can have used, or the very bytes.
     `second_copy`: an earlier attempt without a verdict may have left another copy.
     """
 

@@ -12,7 +12,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from openspp_ftpd.delivery.attempts import Progress, StoredAs, Verdict, in_thread, store
+from openspp_ftpd.delivery.attempts import (
+    Doubts,
+    Progress,
+    StoredAs,
+    Verdict,
+    in_thread,
+    store,
+)
 from openspp_ftpd.delivery.logins import RememberedLogins
 from openspp_ftpd.delivery.mailbox import Mailbox, Timer, Timers
 from openspp_ftpd.delivery.outcomes import Delivered, Outcome, Receipt, Scan
@@ -59,7 +66,7 @@ class Upload:
         self.exchange = Exchange()
         self.progress = Progress()
         self.plan = NamePlan((), frozenset(), requested=True)
-        self.doubts: tuple[str, ...] = ()  # names under which earlier attempts may have stored it
+        self.doubts = Doubts()
         self.verdict: Verdict | None = None  # set by the worker thread as its last deed
         self.gives_way = False
         self.outcome: Outcome | None = None  # decided; told by way of the mailbox
@@ -210,7 +217,8 @@ class Uploads:
         now = time.monotonic()
         duplicates = self._settings.on_duplicate == "rename"
         upload.state = State.RUNNING
-        upload.doubts = self._ledger.doubts(upload.key, now)
+        since = self._ledger.in_doubt_since(upload.key)
+        upload.doubts = Doubts(self._ledger.doubts(upload.key, now), since or now)
         upload.plan = self._ledger.plan(upload.key, upload.scan.received, now, duplicates)
         upload.progress.name = upload.plan.names[0]
         if not upload.plan.requested:
@@ -231,6 +239,7 @@ class Uploads:
             upload.progress,
             hear=lambda failure: self._mailbox.post(partial(self._logins.heed, user, failure)),
             until=upload.begun + self._settings.answer_within,
+            doubts=upload.doubts,
         )
         self._mailbox.post(partial(self._finished, upload, upload.verdict))
 
@@ -270,7 +279,8 @@ class Uploads:
                 verdict.name,
                 receipt,
                 proven=verdict.proven,
-                second_copy=any(name != verdict.name for name in upload.doubts),
+                second_copy=not verdict.alone
+                and any(name != verdict.name for name in upload.doubts.names),
                 attempts=upload.progress.attempts,
                 seconds=upload.seconds(),
             )
@@ -278,7 +288,7 @@ class Uploads:
         if isinstance(verdict, Unsettled):
             return self._doubt(upload, verdict.failure.detail)
         # Only this upload's own doubt is settled: an earlier one under the same name stays open.
-        if listened and upload.progress.name not in upload.doubts:
+        if listened and upload.progress.name not in upload.doubts.names:
             self._ledger.is_not_stored(key, upload.progress.name)
         return upload.progress.account(verdict.failure, upload.seconds())
 
@@ -333,7 +343,7 @@ class Uploads:
             failure = upload.progress.account(upload.progress.failure or slow, upload.seconds())
             self._logins.heed(upload.key.user, failure)
         else:
-            self._listen(upload, f"all sent, but no verdict within {within}")
+            self._listen(upload, upload.progress.doubt or f"all sent, no verdict within {within}")
             return
         self._withdraw(upload)
         self._decide(upload, failure)

@@ -45,6 +45,13 @@ class ActiveConnection(ActiveDTP):
         self._cancel_timer()
         self._tell(self.socket)
 
+    def handle_read(self) -> None:
+        """asyncore, after `handle_connect`: what comes is the data connection's."""
+
+    def handle_write(self) -> None:
+        """asyncore, after `handle_connect`: pyftpdlib would stop the data connection's writing, or
+        fail where a short listing has closed it already."""
+
     def handle_timeout(self) -> None:
         self.handle_close()
 

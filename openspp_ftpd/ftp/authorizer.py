@@ -1,7 +1,8 @@
 """OpenSPP decides who may log in; here is what a session does with its answer.
 
-A failed login is answered late (the user is slowed, never locked out), and only OpenSPP's plain 401
-counts as a failure: an OpenSPP that is away must not get an office banned.
+A failed login is answered late (the user is slowed, never locked out), and who tries one password
+after another is asked about late as well, for he need not stay for the answer. Only OpenSPP's plain
+401 counts as a failure: an OpenSPP that is away must not get an office banned.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ class Session(Protocol):
     remote_ip: str
 
     @property
+    def closed(self) -> bool: ...
+
+    @property
     def encrypted(self) -> bool: ...
 
     @property
@@ -34,21 +38,33 @@ class Session(Protocol):
 def log_in(session: Session, credentials: Credentials, then: Callable[[Reply], None]) -> None:
     """Ask OpenSPP; `then` gets the reply to PASS: 230, 530, or 421 when OpenSPP cannot tell."""
     services, who = session.services, session.who
-    began = time.monotonic()
+    user, began = credentials.user, time.monotonic()
+
+    def ask() -> None:
+        if not session.closed:
+            services.delivery.login(credentials, answered)
 
     def answered(failure: Failure | None) -> None:
         now = time.monotonic()
         if failure is None:
-            services.limits.login_succeeded(session.remote_ip, credentials.user, now)
+            services.limits.login_succeeded(session.remote_ip, user, now)
             services.journal.logged_in(who, now - began, session.encrypted)
             then(Reply(230, "Logged in. Scans go to OpenSPP."))
             return
         reply = failure.login_reply()
-        services.journal.login_failed(who, failure, reply)
+        delay = 0.0
         if failure.problem is Problem.WRONG_PASSWORD:
-            delay = services.limits.login_failed(session.remote_ip, credentials.user, now)
+            # Python keys it with a secret of the process, so that it tells nothing of the password.
+            guess = hash((user, credentials.password))
+            delay = services.limits.login_failed(session.remote_ip, user, now, guess)
+        services.journal.login_failed(who, failure, reply)  # it is counted already
+        if delay:
             session.call_later(delay, lambda: then(reply))
         else:
             then(reply)
 
-    services.delivery.login(credentials, answered)
+    wait = services.limits.login_wait(session.remote_ip, user, began)
+    if wait:
+        session.call_later(wait, ask)
+    else:
+        ask()

@@ -18,7 +18,7 @@ from openspp_ftpd import names, tls
 from openspp_ftpd.delivery import Receipt
 from openspp_ftpd.errors import Problem, Reply
 from openspp_ftpd.events import Who
-from openspp_ftpd.ftp import peer
+from openspp_ftpd.ftp import crowd, foreign, peer
 from openspp_ftpd.ftp.commands import COMMANDS, Commands
 from openspp_ftpd.ftp.lines import CommandLines
 from openspp_ftpd.ftp.services import Services
@@ -55,8 +55,9 @@ class ControlConnection(Commands, CommandLines):
         self._stopping = False
         self._receipts: list[Receipt] = []
         self._failed_logins = 0
+        self.reached = ""
         self._idle_timer: Any = None
-        self._began = self._last_command = time.monotonic()
+        self.began = self._last_command = time.monotonic()
         self.reset_session()
         super().__init__(connection, server, ioloop)
         self.fs = self.view  # FTPHandler has its own idea
@@ -67,10 +68,18 @@ class ControlConnection(Commands, CommandLines):
 
     # -- life
 
+    def passed_on(self, client: str, reached: str) -> None:
+        """Whose session it is, where somebody passed the connection on; called before `handle`.
+
+        reached: the address that the client connected to, "" for the connection's own.
+        """
+        self.remote_ip, self.reached = client, reached
+
     def handle(self) -> None:
         """Greet, or begin implicit TLS; called once by the listener."""
         self._opened = True
         self._registry.add(self)
+        self._make_room()
         self.buffer = self.services.buffer
         self.data_idle = self.services.settings.limits.data_idle
         self.handshake_within = self.services.settings.limits.handshake_within
@@ -90,6 +99,11 @@ class ControlConnection(Commands, CommandLines):
         return Who(self._session_id, self.remote_ip, self.username)
 
     @property
+    def closed(self) -> bool:
+        """The session is over."""
+        return bool(self._closed)
+
+    @property
     def encrypted(self) -> bool:
         """The control connection is protected by TLS."""
         return bool(self._ssl_established)
@@ -105,6 +119,13 @@ class ControlConnection(Commands, CommandLines):
             self.upload.drain(drain_within)
         else:
             self._say_goodbye(Problem.STOPPING.upload_code, Problem.STOPPING.text)
+
+    def _make_room(self) -> None:
+        """One session leaves where too many have not logged in."""
+        staying = [each for each in self._registry if not each.closing_ourselves]
+        leaving = crowd.one_too_many(staying, self.services.settings.limits)
+        if leaving is not None:
+            leaving._say_goodbye(421, "Too many connections without a login. Try again.")
 
     def abort_upload(self) -> None:
         """The daemon has no more time: a scan that is still coming gets its 426."""
@@ -208,6 +229,10 @@ class ControlConnection(Commands, CommandLines):
         if verb not in COMMANDS and verb[-4:] in ("QUIT", "STAT"):
             verb = verb[-4:]  # behind the Telnet signals of RFC 959 section 4.1.3
         if verb not in COMMANDS:
+            what = foreign.whole_line(raw)
+            if what and not self.authenticated:
+                self.speaks_no_ftp(what)
+                return
             self.reply(500, "Command not understood.")
         elif self.is_off(verb):
             self.reply(502, f"{verb} is off here. Use {'PASV' if verb == 'EPSV' else 'PORT'}.")
@@ -217,6 +242,13 @@ class ControlConnection(Commands, CommandLines):
             self.reply(530, "Log in with USER and PASS first.")
         else:
             getattr(self, f"ftp_{verb}")(argument)
+
+    def speaks_no_ftp(self, what: str) -> None:
+        """Close at once: another protocol's lines could be commands by accident or design."""
+        if self.authenticated or self.waiting or self.closing_ourselves:
+            return
+        self.services.journal.foreign_protocol(self.who, what)
+        self._say_goodbye(421, "This port speaks FTP. Closing.")
 
     def _log_command(self, verb: str, argument: str) -> None:
         journal = self.services.journal
@@ -265,7 +297,7 @@ class ControlConnection(Commands, CommandLines):
         if self.authenticated:
             due = self._last_command + limits.command_idle
         else:  # commands alone do not keep a session that does not log in
-            due = self._began + min(limits.command_idle, LOGIN_SECONDS)
+            due = self.began + min(limits.command_idle, LOGIN_SECONDS)
         rest = due - time.monotonic()
         if self.waiting:
             rest = max(rest, _WAITING_SECONDS)  # the transfer or login has a limit of its own
@@ -278,7 +310,7 @@ class ControlConnection(Commands, CommandLines):
 
     def logged_in(self, reply: Reply) -> None:
         """The answer to PASS is there."""
-        if self._closed:
+        if self._closed or self.closing_ourselves:
             return
         if reply.code == 230:
             self.authenticated = True

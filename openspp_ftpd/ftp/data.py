@@ -21,6 +21,10 @@ from openspp_ftpd import tls
 READS_PER_EVENT: Final = 16
 """How often one connection is read before the others have their turn."""
 
+DRAIN_SECONDS: Final = 5.0
+"""How long the rest of a refused file is read and thrown away: a client that may finish sending
+reads the reply, one that is cut off often does not."""
+
 
 class End(enum.Enum):
     """How a data connection came to its end."""
@@ -30,6 +34,7 @@ class End(enum.Enum):
     RESET = enum.auto()  # reset, a broken TLS record, a dead network
     STALLED = enum.auto()  # nothing came for too long
     TLS_FAILED = enum.auto()  # the TLS handshake failed or never came
+    NOT_RESUMED = enum.auto()  # TLS, but not the control connection's session where it must be
     SENT = enum.auto()  # a listing was sent
     ERROR = enum.auto()  # our own fault
 
@@ -41,6 +46,9 @@ class Session(Protocol):
     data_tls: Any  # the TLS context for this data connection, None in the clear
     data_idle: float
     handshake_within: float
+
+    def is_resumed(self, data: Any) -> bool:
+        """The TLS connection `data` resumed this session's, as far as that is required."""
 
 
 class DataConnection(TLS_DTPHandler):
@@ -57,6 +65,7 @@ class DataConnection(TLS_DTPHandler):
     _take: Callable[[memoryview], None] | None = None
     _listing: bytes | None = None
     _on_end: Callable[[End], None] | None = None
+    _resumed = True  # not: whoever this is, it is not surely the session's client
     _early_end: End | None = None  # it ended before a transfer used it
 
     def __init__(self, connection: socket.socket, session: Any) -> None:
@@ -93,6 +102,8 @@ class DataConnection(TLS_DTPHandler):
         if self._ssl_established and end not in (End.RESET, End.ERROR):
             tls.say_goodbye(self.socket)
         AsyncChat.close(self)
+        if not self._resumed:
+            end = End.NOT_RESUMED
         self._early_end = end
         self._tell(end)
 
@@ -131,6 +142,7 @@ class DataConnection(TLS_DTPHandler):
             self._discard()
 
     def handle_ssl_established(self) -> None:
+        self._resumed = self._session.is_resumed(self.socket)
         self._begin()
 
     def handle_failed_ssl_handshake(self) -> None:
@@ -154,6 +166,12 @@ class DataConnection(TLS_DTPHandler):
             return
         if self.encrypted and not self._ssl_established:
             self.call_later(self._session.handshake_within, self._check_handshake)
+            return
+        if not self._resumed:
+            # Nothing is taken from it and nothing given, but a client reads why if it may finish.
+            wait = DRAIN_SECONDS if self._listing is None else 0.0
+            self.call_later(wait, self.finish, End.NOT_RESUMED)
+            self.modify_ioloop_events(self.ioloop.READ)
             return
         self._last_progress = time.monotonic()
         self.call_later(self._session.data_idle, self._check_progress)
@@ -182,7 +200,8 @@ class DataConnection(TLS_DTPHandler):
                 return
             self.received += len(got)
             self._last_progress = time.monotonic()
-            self._take(got)
+            if self._resumed:
+                self._take(got)
 
     def _receive(self) -> memoryview | End | None:
         """Bytes, an end, or None when nothing waits."""

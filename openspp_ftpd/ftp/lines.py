@@ -17,6 +17,7 @@ from pyftpdlib.handlers import TLS_FTPHandler
 from pyftpdlib.ioloop import AsyncChat
 
 from openspp_ftpd import tls
+from openspp_ftpd.ftp import foreign
 
 LONGEST_LINE: Final = 4096
 """Bytes of one command; the longest path of a device's folders needs far less."""
@@ -26,6 +27,9 @@ WAITING_LINES: Final = 8192
 
 WAITING_REPLIES: Final = 32
 """Replies that a client has not read; with more, its commands wait."""
+
+LINES_AT_ONCE: Final = 32
+"""Commands of one session that are handled before the others have their turn."""
 
 LINGER_SECONDS: Final = 5.0
 """How long a connection that we close waits for a client to read its last replies."""
@@ -50,6 +54,7 @@ class CommandLines(TLS_FTPHandler):
     reply: Any
     handle_line: Any
     line_came: Any
+    speaks_no_ftp: Any
     stream_broke: Any
 
     def __init__(self, connection: socket.socket, server: Any, ioloop: Any = None) -> None:
@@ -60,6 +65,8 @@ class CommandLines(TLS_FTPHandler):
         self.closing_ourselves = False
         self._reading = True
         self._running = False
+        self._handled = 0  # lines in this turn
+        self._goes_on = False  # with the next turn
         self._overlong = False
         super().__init__(connection, server, ioloop)
         self.set_terminator(b"\n")  # a bare LF ends a line too
@@ -120,6 +127,10 @@ class CommandLines(TLS_FTPHandler):
 
     def collect_incoming_data(self, data: bytes) -> None:
         """Part of a line; a line that is too long is thrown away as it comes."""
+        if not self._in_buffer_len and not self._overlong:
+            what = foreign.beginning(data)
+            if what:
+                self.speaks_no_ftp(what)
         if self._in_buffer_len + len(data) > LONGEST_LINE:
             self._overlong = True
             self._in_buffer, self._in_buffer_len = [], 0
@@ -165,18 +176,28 @@ class CommandLines(TLS_FTPHandler):
             return
         self._running = True
         try:
-            while self.lines and self._may_go_on():
+            while self.lines and self._may_go_on() and self._handled < LINES_AT_ONCE:
                 line = self.lines.popleft()
                 self._waiting_bytes -= len(line) + _LINE_END
+                self._handled += 1
                 self.handle_line(line)
         finally:
             self._running = False
         if self._closed or self.waiting:
             return
+        if self._handled >= LINES_AT_ONCE and not self._goes_on:
+            self._goes_on = True
+            self.ioloop.call_later(0, self._next_turn, _errback=self.handle_error)
+        if self.lines and self._goes_on:
+            return
         if self.client_gone:
             self.close()
         elif not self._reading and not self.lines:
             self._resume_reading()
+
+    def _next_turn(self) -> None:
+        self._handled, self._goes_on = 0, False
+        self.run_lines()
 
     def _may_go_on(self) -> bool:
         if self.waiting or self._closed or self.closing_ourselves:

@@ -1,23 +1,24 @@
-"""Listeners of the control connection, and the delivery's mailbox, on pyftpdlib's event loop."""
+"""Where sessions begin, and what else wakes the loop: the delivery's mailbox and signals."""
 
 from __future__ import annotations
 
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from pyftpdlib.ioloop import AsyncChat
-from pyftpdlib.servers import FTPServer
 
+from openspp_ftpd.balancers import Balancers
 from openspp_ftpd.delivery import Delivery
+from openspp_ftpd.events import Journal
 from openspp_ftpd.ftp.control import ControlConnection
-from openspp_ftpd.ftp.loop import EventLoop, PatientAcceptor
+from openspp_ftpd.ftp.loop import EventLoop, PatientAcceptor, Watch
 from openspp_ftpd.ftp.services import Services
-from openspp_ftpd.settings import Address
-
-BACKLOG: Final = 256
+from openspp_ftpd.limits import Limits
+from openspp_ftpd.listening import Door, turn_away
+from openspp_ftpd.settings import Network
 
 _log = logging.getLogger("openspp_ftpd")
 
@@ -28,56 +29,105 @@ class ImplicitTlsConnection(ControlConnection):
     implicit_tls = True
 
 
-class Listener(PatientAcceptor, FTPServer):
-    """Accepts sessions on one address.
+class Reception:
+    """Begins sessions on connections that were counted in.
 
     Args:
-        listening: a bound socket (`open_socket`, or one that systemd passed).
-        implicit_tls: TLS begins with the connection.
         sessions: where sessions register while they live.
         services: what new sessions are given; replaced by a reload.
         loop: the event loop.
     """
 
+    ip_map: Final = ()  # of pyftpdlib's FTPServer, which counts sockets and not sessions
+
     def __init__(
-        self,
-        listening: socket.socket,
-        implicit_tls: bool,
-        sessions: set[ControlConnection],
-        services: Services,
-        loop: EventLoop,
+        self, sessions: set[ControlConnection], services: Services, loop: EventLoop
     ) -> None:
         self.sessions = sessions
         self.services = services
-        self.implicit_tls = implicit_tls
-        handler = ImplicitTlsConnection if implicit_tls else ControlConnection
-        super().__init__(listening, handler, ioloop=loop, backlog=BACKLOG)
+        self._loop = loop
 
-    def handle_accepted(self, connection: socket.socket, address: Any) -> None:
-        """Count the session in, or turn it away (pyftpdlib counts sockets, not sessions)."""
-        client = address[0]
-        if self.implicit_tls and self.services.tls is None:
-            connection.close()
-            return
-        refusal = self.services.limits.open_session(client, time.monotonic())
-        if refusal is not None:
-            self.services.journal.session_refused(client, refusal)
-            if not self.implicit_tls:
-                _say(connection, f"{refusal}\r\n".encode())
-            connection.close()
-            return
+    def begin(
+        self, connection: socket.socket, client: str, implicit_tls: bool, reached: str = ""
+    ) -> None:
+        """Begin a session from `client`; where it has left already, it is counted out.
+
+        reached: the address that the client connected to, "" for the connection's own.
+        """
+        kind = ImplicitTlsConnection if implicit_tls else ControlConnection
         session = None
         try:
-            session = self.handler(connection, self, ioloop=self.ioloop)
+            session = kind(connection, self, ioloop=self._loop)
         finally:
             if session is None or not session.connected:  # it left before it was accepted
                 self.services.limits.close_session(client)
         if not session.connected:
             return
+        session.passed_on(client, reached)
         try:
             session.handle()
         except Exception:
             session.handle_error()
+
+
+class Listener(PatientAcceptor):
+    """Accepts sessions on one address.
+
+    Args:
+        door: the listening socket.
+        limits: who may connect.
+        reception: begins the sessions.
+        balancers: know whose a connection is.
+        loop: the event loop.
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        limits: Limits,
+        reception: Reception,
+        balancers: Balancers,
+        loop: EventLoop,
+    ) -> None:
+        self._balancers = balancers
+        self._implicit_tls = door.implicit_tls
+        self._limits = limits
+        self._reception = reception
+        super().__init__(door.listening, loop)
+        self.accepting = True  # it listens already
+
+    def handle_accepted(self, connection: socket.socket, address: Any) -> None:
+        """A connection came."""
+        self._balancers.pass_on(connection, address[0], self._came)
+
+    def _came(self, connection: socket.socket, client: str, reached: str) -> None:
+        """Count the session in, or turn it away."""
+        services = self._reception.services
+        if self._implicit_tls and services.tls is None:
+            connection.close()
+            return
+        refusal = self._limits.open_session(client, time.monotonic())
+        if refusal is None:
+            self._reception.begin(connection, client, self._implicit_tls, reached)
+            return
+        services.journal.session_refused(client, refusal)
+        turn_away(connection, None if self._implicit_tls else refusal)
+
+
+def balancers_on(
+    loop: EventLoop, networks: Collection[Network], journal: Callable[[], Journal]
+) -> Balancers:
+    """The balancers in `networks`, their headers awaited on this loop."""
+    return Balancers(
+        networks,
+        lambda connection, came: Watch(connection, came, _nothing, loop).close,
+        lambda seconds, action: loop.call_later(seconds, action).cancel,
+        journal,
+    )
+
+
+def _nothing() -> None:
+    """There is nothing to write."""
 
 
 class Mailbox(AsyncChat):
@@ -136,33 +186,3 @@ class Wakeup(AsyncChat):
     def close(self) -> None:
         super().close()
         self._sender.close()
-
-
-def open_socket(address: Address) -> socket.socket:
-    """A bound TCP socket for a listener, IPv6 without IPv4 beside it.
-
-    Raises:
-        OSError: the address cannot be listened on.
-    """
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listening.bind((address.host, address.port))
-        listening.listen(BACKLOG)
-    except OSError as error:
-        listening.close()
-        raise OSError(error.errno, f"{address} cannot be listened on: {error.strerror}") from error
-    return listening
-
-
-def _say(connection: socket.socket, line: bytes) -> None:
-    """One line to a client that is turned away; it fits into any socket buffer."""
-    try:
-        connection.setblocking(False)
-        connection.send(line)
-        connection.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass

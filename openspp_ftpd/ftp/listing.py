@@ -43,6 +43,8 @@ class Listing:
     def _ended(self, end: End) -> None:
         if end is End.SENT:
             self._tell(Reply(226, "Transfer complete."))
+        elif end is End.NOT_RESUMED:
+            self._tell(Failure(Problem.TLS_NOT_RESUMED).upload_reply())
         elif end is End.TLS_FAILED:
             self._tell(Reply(Problem.TLS_FAILED.upload_code, "TLS of the data connection failed."))
         else:

@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, Literal, Protocol
 
+from openspp_ftpd.balancers import Balancers
 from openspp_ftpd.ftp.loop import EventLoop, PatientAcceptor
+from openspp_ftpd.listening import open_passive_port
 
 WAIT_SECONDS: Final = 5.0
 """How long a session waits for a port when all are busy for its address."""
@@ -27,7 +29,6 @@ asks and then stays silent would keep the others of its address waiting.
 """
 
 _CHECK_SECONDS: Final = 0.25
-_BACKLOG: Final = 128
 
 
 class Holder(Protocol):
@@ -58,10 +59,12 @@ class PassivePorts:
     """Who was told which port, and the listeners of all of them.
 
     Args:
-        addresses: the numeric addresses that the control connections listen on.
+        addresses: the numeric addresses that the control connections listen on; none where
+            another process listens, and `accepted` is called with what it hands over.
         ports: the configured passive ports.
         data_from: `session` takes a data connection only from the session's address, `any` from
             anywhere (a port then serves one session at a time).
+        balancers: know whose a connection is.
         loop: the event loop.
 
     Raises:
@@ -73,6 +76,7 @@ class PassivePorts:
         addresses: Sequence[str],
         ports: Sequence[int],
         data_from: Literal["session", "any"],
+        balancers: Balancers,
         loop: EventLoop,
     ) -> None:
         self._loop = loop
@@ -86,7 +90,7 @@ class PassivePorts:
         try:
             for address in addresses:
                 for port in self._ports:
-                    self._listeners.append(_Listener(self, address, port, loop))
+                    self._listeners.append(_Listener(self, address, port, balancers, loop))
         except OSError:
             self.close()
             raise
@@ -199,24 +203,17 @@ class PassivePorts:
 class _Listener(PatientAcceptor):
     """One passive port on one address."""
 
-    def __init__(self, ports: PassivePorts, address: str, port: int, loop: EventLoop) -> None:
-        super().__init__(ioloop=loop)
+    def __init__(
+        self, ports: PassivePorts, address: str, port: int, balancers: Balancers, loop: EventLoop
+    ) -> None:
+        super().__init__(open_passive_port(address, port), loop)
+        self._balancers = balancers
+        self.accepting = True  # it listens already
         self._ports = ports
         self._port = port
-        self.create_socket(
-            socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM
-        )
-        try:
-            if ":" in address:
-                self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            self.set_reuse_addr()
-            self.bind((address, port))
-        except OSError as error:
-            self.close()
-            raise OSError(
-                error.errno, f"passive port {port} on {address} cannot be opened: {error.strerror}"
-            ) from error
-        self.listen(_BACKLOG)
 
     def handle_accepted(self, connection: socket.socket, address: Any) -> None:
-        self._ports.accepted(self._port, connection, address[0])
+        self._balancers.pass_on(connection, address[0], self._came)
+
+    def _came(self, connection: socket.socket, client: str, reached: str) -> None:
+        self._ports.accepted(self._port, connection, client)

@@ -8,7 +8,7 @@ from openspp_ftpd.delivery import Delivery
 from openspp_ftpd.events import Journal
 from openspp_ftpd.ftp.passive import PassivePorts
 from openspp_ftpd.ftp.public_address import PublicAddresses
-from openspp_ftpd.limits import Limits
+from openspp_ftpd.limits import Counts
 from openspp_ftpd.settings import Settings
 from openspp_ftpd.spool import Spool
 from openspp_ftpd.tls import Contexts
@@ -22,7 +22,7 @@ class Services:
     tls: Contexts | None  # None: TLS is off
     delivery: Delivery
     spool: Spool
-    limits: Limits
+    limits: Counts
     passive: PassivePorts
     public_addresses: PublicAddresses
     journal: Journal

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from typing import Any, Final
 
-from openspp_ftpd import names
+from openspp_ftpd import limits, names, tls
 from openspp_ftpd.delivery import Receipt
 from openspp_ftpd.errors import Failure, Problem, Reply
 from openspp_ftpd.ftp.active import ActiveConnection
@@ -18,9 +18,9 @@ from openspp_ftpd.ftp.filesystem import View
 from openspp_ftpd.ftp.listing import Listing
 from openspp_ftpd.ftp.passive import Holder as PassiveHolder
 from openspp_ftpd.ftp.services import Services
-from openspp_ftpd.ftp.upload import Order, Upload
+from openspp_ftpd.ftp.upload import SHARE_DETAIL, SPOOL_FULL_DETAIL, Order, Upload
 from openspp_ftpd.openspp import Credentials
-from openspp_ftpd.spool import SpoolFile, SpoolFull, SpoolUnusable
+from openspp_ftpd.spool import ShareUsedUp, SpoolFile, SpoolFull, SpoolUnusable
 
 LOWEST_ACTIVE_PORT: Final = 1024
 """PORT to a well-known port is refused (RFC 2577 section 3)."""
@@ -32,6 +32,7 @@ class Transfers:
     services: Services
     view: View
     remote_ip: str
+    reached: str
     authenticated: bool
     username: str
     who: Any
@@ -72,6 +73,15 @@ class Transfers:
         """The TLS context for a data connection, None where it is in the clear."""
         return self.services.tls.data if self._prot and self.services.tls else None
 
+    def is_resumed(self, data: Any) -> bool:
+        """See data.Session: `[tls] session_reuse`."""
+        wanted = self.services.settings.tls.session_reuse
+        if wanted == "off" or tls.resumed(data, self.socket):
+            return True
+        if wanted == "log":
+            self.services.journal.tls_not_resumed(self.who)
+        return wanted == "log"
+
     # -- where the data connection comes from
 
     def ask_passive_port(self, extended: bool) -> None:
@@ -87,7 +97,7 @@ class Transfers:
         if self._extended:
             self.reply(229, f"Entering Extended Passive Mode (|||{port}|).")
         else:
-            local = self.socket.getsockname()[0]
+            local = self.reached or self.socket.getsockname()[0]
             address = self.services.public_addresses.told_to(self.remote_ip, local)
             if ":" in address:
                 self._passive_port = None
@@ -216,12 +226,16 @@ class Transfers:
         self.reply(reply.code, reply.text)
 
     def _open_spool(self, announced: int) -> SpoolFile | Failure:
-        if announced > self.services.settings.uploads.max_size:
+        settings = self.services.settings
+        if announced > settings.uploads.max_size:
             return Failure(Problem.TOO_LARGE, detail=f"The device announced {announced} bytes.")
+        owner = limits.neighbourhood(self.remote_ip, settings.limits.trusted_networks)
         try:
-            return self.services.spool.open(announced)
+            return self.services.spool.open(announced, owner, settings.uploads.share_per_address)
         except SpoolFull:
-            return Failure(Problem.SPOOL_FULL, detail="The upload directory is full.")
+            return Failure(Problem.SPOOL_FULL, detail=SPOOL_FULL_DETAIL)
+        except ShareUsedUp:
+            return Failure(Problem.SHARE_USED_UP, detail=SHARE_DETAIL)
         except (SpoolUnusable, OSError) as error:
             return Failure(Problem.INTERNAL, detail=str(error))
 

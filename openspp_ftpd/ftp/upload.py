@@ -19,25 +19,25 @@ from openspp_ftpd import content, names
 from openspp_ftpd.delivery import Delivered, Pending, Receipt, Scan
 from openspp_ftpd.errors import DISPLAY_WIDTH, Failure, Problem, Reply
 from openspp_ftpd.events import Who
-from openspp_ftpd.ftp.data import DataConnection, End
+from openspp_ftpd.ftp.data import DRAIN_SECONDS, DataConnection, End
 from openspp_ftpd.ftp.filesystem import SentFile, View
 from openspp_ftpd.ftp.services import Services
 from openspp_ftpd.openspp import Credentials
-from openspp_ftpd.spool import SpooledScan, SpoolFile, SpoolFull, TooLarge
+from openspp_ftpd.spool import ShareUsedUp, SpooledScan, SpoolFile, SpoolFull, TooLarge
 from openspp_ftpd.whole import Doubt, Judgement, judge
 
 CONNECT_SECONDS: Final = 30.0
 """How long a transfer waits for its data connection."""
-
-DRAIN_SECONDS: Final = 5.0
-"""How long the rest of a refused file is read and thrown away: a client that may finish sending
-reads the reply, one that is cut off often does not."""
 
 SECOND_LOOK_SECONDS: Final = 0.1
 """How long a file that its content does not vouch for waits for the control connection's end."""
 
 ORPHAN_SECONDS: Final = 15.0
 """How long the rest of a file may take when its control connection is gone."""
+
+SPOOL_FULL_DETAIL: Final = "The upload directory is full."
+SHARE_DETAIL: Final = "[uploads] share_per_address is used up."
+"""What the journal says of a scan without room."""
 
 _log = logging.getLogger("openspp_ftpd")
 
@@ -108,6 +108,7 @@ class Upload:
         self._received_at = datetime.now()
         self._timers: list[Any] = []
         self._later(CONNECT_SECONDS, self._check_connected)
+        self._later(self._services.settings.limits.transfer_within, self._check_length)
 
     @property
     def being_asked(self) -> bool:
@@ -161,7 +162,9 @@ class Upload:
         try:
             self._file.write(piece)
         except SpoolFull:
-            self._refuse(Failure(Problem.SPOOL_FULL, detail="The upload directory is full."))
+            self._refuse(Failure(Problem.SPOOL_FULL, detail=SPOOL_FULL_DETAIL))
+        except ShareUsedUp:
+            self._refuse(Failure(Problem.SHARE_USED_UP, detail=SHARE_DETAIL))
         except TooLarge:
             self._refuse(
                 Failure(
@@ -182,6 +185,7 @@ class Upload:
             End.RESET: Problem.CUT,
             End.STALLED: Problem.STALLED,
             End.TLS_FAILED: Problem.TLS_FAILED,
+            End.NOT_RESUMED: Problem.TLS_NOT_RESUMED,
             End.ERROR: Problem.INTERNAL,
         }.get(end)
         if self._refusal is not None:
@@ -258,7 +262,7 @@ class Upload:
         reply, name = Reply(250, text), self._final_name()
         # The device may look for it, rename or delete it.
         self._session.view.add(self._order.path, SentFile(self._scan.size, time.time(), ""))
-        self._services.journal.not_kept(self._session.who, name, why, reply)
+        self._services.journal.not_kept(self._session.who, name, why, reply, self._scan.size)
         self._finish(reply, None)
 
     def _final_name(self) -> str:
@@ -347,6 +351,11 @@ class Upload:
     def _check_orphan(self) -> None:
         if self._state in (_State.CONNECTING, _State.RECEIVING):
             self._fail(Failure(Problem.CUT, detail=Doubt.CONTROL_GONE.value))
+
+    def _check_length(self) -> None:
+        if self._state in (_State.CONNECTING, _State.RECEIVING):
+            within = f"{self._services.settings.limits.transfer_within:g} s"
+            self._fail(Failure(Problem.TOO_LONG, detail=f"Not whole within {within}."))
 
     def _check_drained(self) -> None:
         if self._state in (_State.CONNECTING, _State.RECEIVING):

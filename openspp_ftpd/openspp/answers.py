@@ -52,7 +52,9 @@ class Denied:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """OpenSPP has the scan."""
+    """OpenSPP has the scan. `earlier`: it had it already, from an earlier attempt of this scan."""
+
+    earlier: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,15 @@ class NotStored:
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """The whole scan was sent, and nobody knows whether OpenSPP stored it."""
+    """The whole scan was sent, and nobody knows whether OpenSPP stored it.
+
+    `over`: OpenSPP works on it no more, so whether it is there now tells for good. `may_retry`: if
+    it is not, the cause may be gone in a moment.
+    """
 
     failure: Failure
+    over: bool = False
+    may_retry: bool = True
 
 
 Outcome = Stored | NotStored | Unsettled
@@ -111,8 +119,8 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Refusal:
-    """Why it is no success. `certain`: the answer proves that nothing was stored."""
+class Refusal:
+    """Why an answer is no success. `certain`: the answer proves that nothing was stored."""
 
     problem: Problem
     advice: str
@@ -124,26 +132,26 @@ class _Refusal:
 # Those that are named in a detail.
 _MEDIA_TYPES: Final = frozenset(["application/json", "text/html", "text/plain"])
 _RESULT: Final = re.compile(r"<Response [0-9]+ bytes \[([0-9]{3}) [A-Z ]+\]>")
-_EXCEPTION: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
+EXCEPTION: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
 
 _SAME_NAME: Final = "A file with the same name already exists."
 _TOO_LARGE: Final = "The maximum upload size is "
 _EXCESSIVE_IMAGE: Final = "Image size excessive"
 
 # Exceptions that OpenSPP's code stumbles into over a name or content it cannot take.
-_STUMBLES: Final = frozenset(
+STUMBLES: Final = frozenset(
     ["builtins.TypeError", "builtins.ValueError", "builtins.UnicodeEncodeError", "binascii.Error"]
 )
 
 _LOGIN_CODES: Final = {
-    401: _Refusal(Problem.WRONG_PASSWORD, "wrong user or scanner password"),
-    403: _Refusal(Problem.NOT_A_SCANNER_USER, "right password, but not in the group Scanner"),
+    401: Refusal(Problem.WRONG_PASSWORD, "wrong user or scanner password"),
+    403: Refusal(Problem.NOT_A_SCANNER_USER, "right password, but not in the group Scanner"),
 }
-_NOBODY: Final = _Refusal(Problem.WRONG_PASSWORD, "no user and no password (WIRE.md section 1)")
+_NOBODY: Final = Refusal(Problem.WRONG_PASSWORD, "no user and no password (WIRE.md section 1)")
 _UPLOAD_CODES: Final = {
     **_LOGIN_CODES,
-    400: _Refusal(Problem.NO_DIRECTORY, "the user has no active directory: choose one in OpenSPP"),
-    406: _Refusal(Problem.EMPTY, "OpenSPP takes no empty file"),
+    400: Refusal(Problem.NO_DIRECTORY, "the user has no active directory: choose one in OpenSPP"),
+    406: Refusal(Problem.EMPTY, "OpenSPP takes no empty file"),
 }
 
 
@@ -152,7 +160,7 @@ def judge_login(answer: Answer, request_id: RequestId) -> Denied | None:
     refusal = _judge(answer, request_id, _LOGIN_CODES, _login_error)
     if refusal is None:
         return None
-    failure = _failure(answer, refusal)
+    failure = failure_of(answer, refusal)
     if not refusal.problem.login_code:  # a proxy's 413, of all things
         failure = replace(failure, problem=Problem.OUT_OF_ORDER)
     return Denied(failure, refusal.may_retry)
@@ -164,19 +172,19 @@ def judge_probe(answer: Answer, request_id: RequestId) -> Denied | None:
     if refusal is _NOBODY:
         return None
     if refusal is None:
-        refusal = _Refusal(Problem.NOT_OPENSPP, "it lets in a user without name and password")
-    return Denied(_failure(answer, refusal), refusal.may_retry)
+        refusal = Refusal(Problem.NOT_OPENSPP, "it lets in a user without name and password")
+    return Denied(failure_of(answer, refusal), refusal.may_retry)
 
 
 def judge_upload(answer: Answer, request_id: RequestId, *, wholly_sent: bool) -> Outcome:
     """The verdict on an upload. wholly_sent: the request's last byte had been sent."""
     refusal = _judge(answer, request_id, _UPLOAD_CODES, _upload_error)
     if refusal is None and not wholly_sent:
-        refusal = _Refusal(Problem.NOT_OPENSPP, "it said OK before it had the whole scan")
+        refusal = Refusal(Problem.NOT_OPENSPP, "it said OK before it had the whole scan")
     if refusal is None:
         return Stored()
     if refusal.certain or not wholly_sent:
-        return NotStored(_failure(answer, refusal), refusal.may_retry)
+        return NotStored(failure_of(answer, refusal), refusal.may_retry)
     detail = f"{answer.summary()}: {refusal.advice}; the scan was wholly sent and may be stored"
     return Unsettled(Failure(Problem.UNCERTAIN, detail=detail))
 
@@ -192,34 +200,35 @@ def judge_binding(answer: Answer, *, has_session: bool) -> Denied | None:
     if has_session and answer.status < 400 and login_page:
         return None
     elsewhere = bool(answer.redirects_to) and not answer.redirect_path.startswith("/web/database")
-    refusal = _by_status(answer) if answer.status >= 400 or elsewhere else None
-    refusal = refusal or _Refusal(
+    refusal = by_status(answer) if answer.status >= 400 or elsewhere else None
+    refusal = refusal or Refusal(
         Problem.NOT_OPENSPP, "database in [openspp] is none of those that it serves"
     )
-    return Denied(_failure(answer, refusal), refusal.may_retry)
+    return Denied(failure_of(answer, refusal), refusal.may_retry)
 
 
-def _failure(answer: Answer, refusal: _Refusal) -> Failure:
+def failure_of(answer: Answer, refusal: Refusal) -> Failure:
+    """What there is to tell of a refusal."""
     return Failure(refusal.problem, refusal.said, f"{answer.summary()}: {refusal.advice}")
 
 
 def _judge(
     answer: Answer,
     request_id: RequestId,
-    codes: Mapping[int, _Refusal],
-    judge_error: Callable[[str, str], _Refusal],
-) -> _Refusal | None:
+    codes: Mapping[int, Refusal],
+    judge_error: Callable[[str, str], Refusal],
+) -> Refusal | None:
     """None: success."""
     if answer.status != 200:
-        return _by_status(answer) or _unintelligible("no status that OpenSPP uses")
+        return by_status(answer) or unintelligible("no status that OpenSPP uses")
     if not answer.is_json or not answer.whole:
-        return _unintelligible("not JSON, so not OpenSPP's scanner interface")
+        return unintelligible("not JSON, so not OpenSPP's scanner interface")
     try:
         content = json.loads(answer.body)
     except (ValueError, RecursionError):
-        return _unintelligible("not valid JSON")
+        return unintelligible("not valid JSON")
     if not isinstance(content, dict) or content.get("id") != request_id:
-        return _unintelligible("not an answer to this request")
+        return unintelligible("not an answer to this request")
     result, error = content.get("result"), content.get("error")
     if isinstance(result, str) and error is None:
         return _by_result(result, codes)
@@ -227,46 +236,46 @@ def _judge(
         data = error.get("data")
         name = data.get("name") if isinstance(data, dict) else None
         message = data.get("message") if isinstance(data, dict) else None
-        if isinstance(name, str) and _EXCEPTION.fullmatch(name):
+        if isinstance(name, str) and EXCEPTION.fullmatch(name):
             return judge_error(name, message if isinstance(message, str) else "")
-    return _unintelligible("neither a result nor an error as OpenSPP gives them")
+    return unintelligible("neither a result nor an error as OpenSPP gives them")
 
 
-def _unintelligible(why: str) -> _Refusal:
-    return _Refusal(Problem.NOT_OPENSPP, why, certain=False)
+def unintelligible(why: str) -> Refusal:
+    return Refusal(Problem.NOT_OPENSPP, why, certain=False)
 
 
-def _by_result(result: str, codes: Mapping[int, _Refusal]) -> _Refusal | None:
+def _by_result(result: str, codes: Mapping[int, Refusal]) -> Refusal | None:
     form = _RESULT.fullmatch(result)
     if form is None:
-        return _unintelligible("a result of another form")
+        return unintelligible("a result of another form")
     code = int(form[1])
     if code == 200:
         return None
     if code in codes:
         return codes[code]
-    return _Refusal(Problem.OUT_OF_ORDER, f"an unexpected result [{code}]", certain=code >= 400)
+    return Refusal(Problem.OUT_OF_ORDER, f"an unexpected result [{code}]", certain=code >= 400)
 
 
-def _by_status(answer: Answer) -> _Refusal | None:
+def by_status(answer: Answer) -> Refusal | None:
     """What the HTTP status alone tells. None: nothing (1xx and 2xx)."""
     status = answer.status
     if 300 <= status < 400:
         return _redirected(answer)
     if status == 400 and b"The plain HTTP request was sent to HTTPS port" in answer.body:
         host = answer.where.split("/")[2]
-        return _Refusal(Problem.NOT_OPENSPP, f"it expects TLS: write url = https://{host}")
+        return Refusal(Problem.NOT_OPENSPP, f"it expects TLS: write url = https://{host}")
     if status in _STATUSES:
         return _STATUSES[status]
     if status >= 500:
-        return _Refusal(Problem.OUT_OF_ORDER, "it failed", may_retry=True, certain=False)
+        return Refusal(Problem.OUT_OF_ORDER, "it failed", may_retry=True, certain=False)
     if status >= 400:
-        return _Refusal(Problem.NOT_OPENSPP, "OpenSPP does not answer so; what else is there?")
+        return Refusal(Problem.NOT_OPENSPP, "OpenSPP does not answer so; what else is there?")
     return None
 
 
-_OUT_OF_ORDER: Final = _Refusal(Problem.OUT_OF_ORDER, "see OpenSPP's log", may_retry=True)
-_LOST_SIGHT: Final = _Refusal(
+_OUT_OF_ORDER: Final = Refusal(Problem.OUT_OF_ORDER, "see OpenSPP's log", may_retry=True)
+_LOST_SIGHT: Final = Refusal(
     Problem.OUT_OF_ORDER,
     "the proxy before OpenSPP got no answer from it; see both logs",
     may_retry=True,
@@ -274,18 +283,19 @@ _LOST_SIGHT: Final = _Refusal(
 )
 _STATUSES: Final = {
     # A request that came in too slowly is a 400 too (WIRE.md section 4), so another try may do.
-    400: _Refusal(
+    400: Refusal(
         Problem.OUT_OF_ORDER, "it could not read the request; see OpenSPP's log", may_retry=True
     ),
     # Of a restarting Odoo as well (WIRE.md section 10).
-    404: _Refusal(
+    404: Refusal(
         Problem.NOT_OPENSPP,
-        "the scanner interface (spp_scanner_api) is not installed there, or that host serves "
-        "several databases: then set database in [openspp]",
+        "the scanner interface (spp_scanner_api) is not installed there (OpenSPP 17 and OpenSPP 2 "
+        "have none: write api = odoo in [openspp]), or that host serves several databases: then "
+        "set database",
         may_retry=True,
     ),
     408: _OUT_OF_ORDER,
-    413: _Refusal(
+    413: Refusal(
         Problem.TOO_LARGE_FOR_PROXY,
         "the proxy before OpenSPP limits requests (nginx: client_max_body_size); "
         "a scan needs four thirds of its size",
@@ -293,15 +303,15 @@ _STATUSES: Final = {
     425: _OUT_OF_ORDER,
     429: _OUT_OF_ORDER,
     500: _OUT_OF_ORDER,
-    501: _Refusal(Problem.NOT_OPENSPP, "OpenSPP does not answer so; what else is there?"),
+    501: Refusal(Problem.NOT_OPENSPP, "OpenSPP does not answer so; what else is there?"),
     502: _LOST_SIGHT,
     503: _OUT_OF_ORDER,
     504: _LOST_SIGHT,
-    505: _Refusal(Problem.NOT_OPENSPP, "OpenSPP does not answer so; what else is there?"),
+    505: Refusal(Problem.NOT_OPENSPP, "OpenSPP does not answer so; what else is there?"),
 }
 
 
-def _redirected(answer: Answer) -> _Refusal:
+def _redirected(answer: Answer) -> Refusal:
     """Never followed: it would send the password to another address and lose the body."""
     target = answer.redirects_to
     if not target:
@@ -310,16 +320,16 @@ def _redirected(answer: Answer) -> _Refusal:
         advice = f"a redirect to {target}, which is not encrypted: have OpenSPP's proxy mended"
     else:
         advice = f"a redirect; write url = {target} in [openspp]"
-    return _Refusal(Problem.REDIRECTED, advice)
+    return Refusal(Problem.REDIRECTED, advice)
 
 
-def _transient(exception: str) -> _Refusal | None:
+def _transient(exception: str) -> Refusal | None:
     """Exceptions of an OpenSPP that is overloaded or has lost its database.
 
     AccessDenied is one: any failure while a password is checked becomes it (WIRE.md section 7).
     """
     if exception == "odoo.exceptions.AccessDenied" or exception.startswith("psycopg2."):
-        return _Refusal(
+        return Refusal(
             Problem.OUT_OF_ORDER,
             f"{exception}; is it overloaded, or PostgreSQL down? See OpenSPP's log",
             may_retry=True,
@@ -327,13 +337,11 @@ def _transient(exception: str) -> _Refusal | None:
     return None
 
 
-def _login_error(exception: str, message: str) -> _Refusal:
-    return _transient(exception) or _Refusal(
-        Problem.OUT_OF_ORDER, f"{exception}; see OpenSPP's log"
-    )
+def _login_error(exception: str, message: str) -> Refusal:
+    return _transient(exception) or Refusal(Problem.OUT_OF_ORDER, f"{exception}; see OpenSPP's log")
 
 
-def _upload_error(exception: str, message: str) -> _Refusal:
+def _upload_error(exception: str, message: str) -> Refusal:
     words = message.strip().split("\n", 1)[0]
     if exception == "odoo.exceptions.ValidationError":
         problem = Problem.REFUSED
@@ -341,22 +349,18 @@ def _upload_error(exception: str, message: str) -> _Refusal:
             problem = Problem.NAME_TAKEN
         elif words.startswith(_TOO_LARGE):
             problem = Problem.TOO_LARGE
-        return _Refusal(problem, exception, said=words)
+        return Refusal(problem, exception, said=words)
     if exception == "odoo.exceptions.AccessError":
-        return _Refusal(
+        return Refusal(
             Problem.NO_RIGHT,
             f"{exception}; give the user rights on the directory (DMS) in OpenSPP",
             said=words,
         )
     if exception == "builtins.ValueError" and words.startswith(_EXCESSIVE_IMAGE):
-        return _Refusal(Problem.EXCESSIVE_IMAGE, f"{exception}; image of too many pixels")
+        return Refusal(Problem.EXCESSIVE_IMAGE, f"{exception}; image of too many pixels")
     if exception == "builtins.MemoryError":
-        return _Refusal(
-            Problem.TOO_LARGE_FOR_MEMORY, f"{exception}; raise Odoo's limit_memory_hard"
-        )
-    if exception in _STUMBLES:
+        return Refusal(Problem.TOO_LARGE_FOR_MEMORY, f"{exception}; raise Odoo's limit_memory_hard")
+    if exception in STUMBLES:
         advice = f"{exception}; OpenSPP cannot take this name or content (no extension?)"
-        return _Refusal(Problem.REFUSED, advice)
-    return _transient(exception) or _Refusal(
-        Problem.OUT_OF_ORDER, f"{exception}; see OpenSPP's log"
-    )
+        return Refusal(Problem.REFUSED, advice)
+    return _transient(exception) or Refusal(Problem.OUT_OF_ORDER, f"{exception}; see OpenSPP's log")

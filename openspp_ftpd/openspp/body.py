@@ -28,21 +28,24 @@ class UploadBody:
     store nothing, however much of the scan waits in the system's buffers.
     """
 
-    def __init__(self, head: bytes, content: Content, exchange: Exchange) -> None:
-        """head: the JSON up to and with the opening quote of the file's value."""
+    def __init__(
+        self, head: bytes, content: Content, exchange: Exchange, tail: bytes = _END
+    ) -> None:
+        """head: the JSON up to and with the opening quote of the file's value; tail: the rest."""
         self._head = head
         self._content = content
         self._exchange = exchange
+        self._tail = tail
 
     def __len__(self) -> int:
-        return len(self._head) + (self._content.size + 2) // 3 * 4 + len(_END)
+        return len(self._head) + (self._content.size + 2) // 3 * 4 + len(self._tail)
 
     def __iter__(self) -> Iterator[bytes]:
         """The pieces. Raises Abandoned, ContentChanged."""
         yield self._head
         yield from self._encoded()
         self._exchange.last_piece()
-        yield _END
+        yield self._tail
         # The sender asks for more only after the system took every byte of the piece before.
         self._exchange.sent()
 

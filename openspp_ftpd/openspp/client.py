@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
@@ -61,15 +62,21 @@ class Client:
         return self._ask("GET", path, None, exchange, patience)
 
     def post(
-        self, path: str, body: bytes | UploadBody, exchange: Exchange, patience: float
+        self,
+        path: str,
+        body: bytes | UploadBody,
+        exchange: Exchange,
+        patience: float,
+        headers: Mapping[str, str] | None = None,
+        most: int = ANSWER_LIMIT,
     ) -> Answer:
         """POST of JSON.
 
         patience: seconds after which a silent OpenSPP is given up. It bounds each wait for a byte,
-        not the whole, which the event loop does through `exchange`. Raises NoAnswer, Abandoned,
-        ContentChanged.
+        not the whole, which the event loop does through `exchange`. headers: further ones. most:
+        bytes of the answer that are read. Raises NoAnswer, Abandoned, ContentChanged.
         """
-        return self._ask("POST", path, body, exchange, patience)
+        return self._ask("POST", path, body, exchange, patience, headers, most)
 
     def unexpected(self, path: str, error: BaseException) -> Fault:
         """The fault for an exception that is an error of this program."""
@@ -82,18 +89,20 @@ class Client:
         body: bytes | UploadBody | None,
         exchange: Exchange,
         patience: float,
+        headers: Mapping[str, str] | None = None,
+        most: int = ANSWER_LIMIT,
     ) -> Answer:
         exchange.check()
         connection = OneConnection(self._url, self._context, exchange, patience)
         try:
-            request = self._prepare(method, path, body)
+            request = self._prepare(method, path, body, headers or {})
             with connection.send(
                 request, stream=True, timeout=(CONNECT_WITHIN, patience)
             ) as response:
                 # Not decoded: nothing compressed was asked for, and a little can unfold to a lot.
-                received = response.raw.read(ANSWER_LIMIT + 1, decode_content=False)
+                received = response.raw.read(most + 1, decode_content=False)
                 self._keep_cookies(response)
-                return self._answer(path, response, received)
+                return self._answer(path, response, received, most)
         except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' are OSErrors
             host = urlsplit(self._url).hostname or ""
             raise NoAnswer(explain(error, self.where(path), host)) from error
@@ -102,9 +111,10 @@ class Client:
             connection.close()
 
     def _prepare(
-        self, method: str, path: str, body: bytes | UploadBody | None
+        self, method: str, path: str, body: bytes | UploadBody | None, more: Mapping[str, str]
     ) -> requests.PreparedRequest:
         headers = {
+            **more,
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "Connection": "close",
@@ -127,7 +137,7 @@ class Client:
             with self._cookies_lock:
                 self._cookies.update(response.cookies)
 
-    def _answer(self, path: str, response: requests.Response, received: bytes) -> Answer:
+    def _answer(self, path: str, response: requests.Response, received: bytes, most: int) -> Answer:
         asked = self._url + path
         origin, target_path = _redirect(asked, response.headers.get("Location", ""))
         is_redirect = 300 <= response.status_code < 400
@@ -136,7 +146,7 @@ class Client:
             status=response.status_code,
             content_type=response.headers.get("Content-Type", ""),
             body=received,
-            whole=len(received) <= ANSWER_LIMIT,
+            whole=len(received) <= most,
             redirects_to=origin if is_redirect and origin != self._url else "",
             redirect_path=target_path if is_redirect else "",
             date=response.headers.get("Date", ""),

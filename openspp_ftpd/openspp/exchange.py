@@ -31,6 +31,8 @@ class Exchange:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._abandoned = threading.Event()
+        self._hung_up = threading.Event()
+        self._settling = False  # only questions are asked, whether OpenSPP has it
         self._connection: socket.socket | None = None
         self._body = _Body.INCOMPLETE
         self._may_be_stored = False
@@ -41,11 +43,11 @@ class Exchange:
         """Give up. True: OpenSPP has stored nothing and will not, whatever the thread still does.
 
         False: a last byte is written or being written. That verdict stays open and the thread goes
-        on listening for it, but it starts no further attempt.
+        on listening for it, or asking after it, but it starts no further attempt.
         """
         with self._lock:
             self._abandoned.set()
-            if self._body is not _Body.INCOMPLETE:
+            if self._settling or self._body is not _Body.INCOMPLETE:
                 return False
             self._shut()
             return not self._may_be_stored
@@ -57,13 +59,14 @@ class Exchange:
         """
         with self._lock:
             self._abandoned.set()
+            self._hung_up.set()
             self._shut()
 
     # The worker thread's side
 
     def wait(self, seconds: float) -> bool:
         """Wait between two attempts. False, at once: given up, so there is to be no other."""
-        return not self._abandoned.wait(seconds)
+        return not self._end().wait(seconds)
 
     @property
     def wholly_sent(self) -> bool:
@@ -72,8 +75,8 @@ class Exchange:
             return self._body is _Body.COMPLETE
 
     def check(self) -> None:
-        """Raises Abandoned after `abandon` or `hang_up`."""
-        if self._abandoned.is_set():
+        """Raises Abandoned after `hang_up`, and after `abandon` unless it is being settled."""
+        if self._end().is_set():
             raise Abandoned
 
     def connected(self, connection: socket.socket) -> None:
@@ -108,6 +111,22 @@ class Exchange:
         with self._lock:
             self._may_be_stored = self._may_be_stored or not nothing_stored
             self._body = _Body.INCOMPLETE
+
+    def settle(self) -> None:
+        """An attempt may be stored. From now on nothing is sent that stores: OpenSPP is only asked
+        whether it has the scan, and that goes on until `hang_up`."""
+        with self._lock:
+            self._settling = True
+            self._body = _Body.INCOMPLETE
+
+    def settled(self) -> None:
+        """No attempt so far was stored, nor will be; another one may follow."""
+        with self._lock:
+            self._settling = False
+            self._may_be_stored = False
+
+    def _end(self) -> threading.Event:
+        return self._hung_up if self._settling else self._abandoned
 
     def _shut(self) -> None:
         if self._connection is not None:

@@ -15,11 +15,11 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from openspp_ftpd.errors import Failure
+from openspp_ftpd.openspp import api_for
 from openspp_ftpd.openspp.answers import Answer
 from openspp_ftpd.openspp.client import Client
 from openspp_ftpd.openspp.exchange import Exchange
 from openspp_ftpd.openspp.faults import NoAnswer
-from openspp_ftpd.openspp.scanner import ScannerApi
 from openspp_ftpd.settings import OpenSPPSettings
 
 _VERSION: Final = "/web/webclient/version_info"
@@ -43,7 +43,7 @@ def probe(settings: OpenSPPSettings, clock: Callable[[], float] = time.monotonic
     """Ask once. Blocks for `login_within` at most twice. Raises OSError for a bad `ca_file`."""
     version, told = _version(settings)
     began = clock()
-    denied = ScannerApi(settings).probe(Exchange())
+    denied = api_for(settings).probe(Exchange())
     seconds = clock() - began
     return Probe(denied.failure if denied else None, seconds, version, told)
 

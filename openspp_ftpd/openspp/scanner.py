@@ -50,6 +50,8 @@ def _new_id() -> str:
 class ScannerApi:
     """An OpenSPP with the scanner interface; the `Api` of this package."""
 
+    settles_after = None
+
     def __init__(
         self, settings: OpenSPPSettings, new_id: Callable[[], RequestId] = _new_id
     ) -> None:
@@ -69,7 +71,7 @@ class ScannerApi:
 
     def authenticate(self, credentials: Credentials, exchange: Exchange) -> Denied | None:
         """POST /dms/auth, once. None: may send scans."""
-        if not _can_exist(credentials):
+        if not can_exist(credentials):
             words = "the user name or password is one that no OpenSPP user can have"
             return Denied(Failure(Problem.WRONG_PASSWORD, detail=words))
         return self._log_in(credentials, exchange, judge_login)
@@ -103,6 +105,13 @@ class ScannerApi:
         exchange.conclude(nothing_stored=isinstance(outcome, NotStored))
         return outcome
 
+    def settle(
+        self, credentials: Credentials, name: str, content: Content, exchange: Exchange
+    ) -> Outcome:
+        """Unsettled: this interface cannot be asked what it has."""
+        words = f"{self._client.where(_UPLOAD)}: cannot be asked whether it has the scan"
+        return Unsettled(Failure(Problem.UNCERTAIN, detail=words))
+
     def _store(
         self, credentials: Credentials, name: str, content: Content, exchange: Exchange
     ) -> Outcome:
@@ -116,12 +125,12 @@ class ScannerApi:
             patience = self._settings.answer_within + LISTEN_ON
             answer = self._client.post(_UPLOAD, body, exchange, patience)
         except NoAnswer as error:
-            return _without_answer(error.fault.failure, error.fault.may_retry, exchange)
+            return without_answer(error.fault.failure, error.fault.may_retry, exchange)
         except Abandoned:
             return NotStored(self._given_up(_UPLOAD))
         except Exception as error:  # the thread's job must come back with a verdict
             fault = self._client.unexpected(_UPLOAD, error)
-            return _without_answer(fault.failure, fault.may_retry, exchange)
+            return without_answer(fault.failure, fault.may_retry, exchange)
         self._notice(answer)
         return judge_upload(answer, request_id, wholly_sent=exchange.wholly_sent)
 
@@ -150,7 +159,7 @@ class ScannerApi:
         return Failure(Problem.TOO_SLOW, detail=words)
 
 
-def _can_exist(credentials: Credentials) -> bool:
+def can_exist(credentials: Credentials) -> bool:
     """Whether OpenSPP could find such a user at all (WIRE.md section 1).
 
     It answers 400 to an empty user or password, and an exception to a NUL or half a surrogate pair.
@@ -170,7 +179,8 @@ def _request(request_id: RequestId, parameters: dict[str, Any]) -> str:
     return json.dumps({"jsonrpc": "2.0", "method": "call", "id": request_id, "params": parameters})
 
 
-def _without_answer(failure: Failure, may_retry: bool, exchange: Exchange) -> Outcome:
+def without_answer(failure: Failure, may_retry: bool, exchange: Exchange) -> Outcome:
+    """What is known of a scan when no answer came."""
     if exchange.wholly_sent:
         detail = f"{failure.detail}; the scan was wholly sent and may be stored"
         return Unsettled(Failure(Problem.UNCERTAIN, detail=detail))

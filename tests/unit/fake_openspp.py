@@ -50,6 +50,7 @@ class FakeContent:
         self.discarded = False
         self.size = len(data)
         self.sha256 = hashlib.sha256(data).hexdigest()
+        self.sha512 = hashlib.sha512(data).hexdigest()
 
     def pieces(self, length: int) -> Iterator[bytes]:
         for start in range(0, len(self.data), length):
@@ -178,6 +179,9 @@ class FakeOpenSPP:
         self.documents: list[Document] = []
         self.requests: list[tuple[str, str]] = []  # (user, name), as they began
         self.wrongs: list[str] = []  # what must never happen
+        self.settles_after: float | None = None  # it cannot be asked what it has
+        self.asked: list[str] = []  # the names that were asked for
+        self.answers_questions = True
         self.most_at_once = 0
         self.most_of_one_user = 0
         self.logins: list[str] = []
@@ -228,6 +232,21 @@ class FakeOpenSPP:
             theirs.close()
         exchange.conclude(nothing_stored=isinstance(outcome, NotStored))
         return outcome
+
+    def settle(
+        self, credentials: Credentials, name: str, content: Content, exchange: Exchange
+    ) -> Outcome:
+        exchange.check()
+        self.asked.append(name)
+        if not self.answers_questions:
+            return NO_VERDICT
+        with self._lock:
+            there = any(
+                (document.user, document.name) == (credentials.user, name)
+                and hashlib.sha512(document.data).hexdigest() == content.sha512
+                for document in self.documents
+            )
+        return Stored(earlier=True) if there else NotStored(Failure(Problem.OUT_OF_ORDER))
 
     def _begin(self, request: Request) -> Script:
         with self._lock:

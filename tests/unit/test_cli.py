@@ -20,7 +20,7 @@ from . import certificates
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "openspp_ftpd"]
-COMMANDS = ["serve", "check", "sandbox", "demo"]
+COMMANDS = ["serve", "check", "status", "sandbox", "demo"]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -16,6 +16,7 @@ from openspp_ftpd.settings import (
     FtpSettings,
     LimitSettings,
     LogSettings,
+    MetricsSettings,
     OpenSPPSettings,
     ScannerSettings,
     Settings,
@@ -77,6 +78,7 @@ class TestTheShippedFile:
                     "limits": LimitSettings,
                     "scanners": ScannerSettings,
                     "log": LogSettings,
+                    "metrics": MetricsSettings,
                 }[section.name]
             )
         }
@@ -204,7 +206,7 @@ class TestWhatAnIniFileIs:
         found = mistakes("[DEFAULT]\nurl = https://dms.gov.iq\n" + URL)
         assert found == [
             "1: section 'DEFAULT' is unknown; there are [openspp], [ftp], [tls], [uploads],"
-            " [limits], [scanners], [log]"
+            " [limits], [scanners], [log], [metrics]"
         ]
 
 
@@ -215,12 +217,12 @@ class TestUnknownNames:
             (
                 "[upload]\n",
                 "3: section 'upload' is unknown; did you mean [uploads]? there are [openspp],"
-                " [ftp], [tls], [uploads], [limits], [scanners], [log]",
+                " [ftp], [tls], [uploads], [limits], [scanners], [log], [metrics]",
             ),
             (
                 "[FTP]\nlisten = :21\n",
                 "3: section 'FTP' is unknown; did you mean [ftp]? there are [openspp],"
-                " [ftp], [tls], [uploads], [limits], [scanners], [log]",
+                " [ftp], [tls], [uploads], [limits], [scanners], [log], [metrics]",
             ),
             (
                 "[ftp]\nlistne = :21\n",

@@ -171,6 +171,19 @@ class TestSizesAndDurations:
         assert bad("openspp", f"answer_within = {text}") == expected
 
 
+class TestShares:
+    @pytest.mark.parametrize(("text", "percent"), [("1%", 1), ("50 %", 50), ("100%", 100)])
+    def test_good(self, text: str, percent: int) -> None:
+        found = good("uploads", f"share_per_address = {text}").uploads.share_per_address
+        assert found == percent
+
+    @pytest.mark.parametrize("text", ["0%", "101%", "50", "half", "-5%", "5.5%", "1000%"])
+    def test_bad(self, text: str) -> None:
+        assert bad("uploads", f"share_per_address = {text}") == (
+            f"'{text}' is no part of it; write 1% to 100%"
+        )
+
+
 class TestNumbersAndWords:
     def test_zero_sessions_per_address_is_no_limit(self) -> None:
         assert good("limits", "sessions_per_address = 0").limits.sessions_per_address == 0
@@ -184,12 +197,8 @@ class TestNumbersAndWords:
             ("limits", "sessions = 0", "0 is out of range; 1 to 10000 are possible"),
             ("limits", "sessions = -1", "-1 is out of range; 1 to 10000 are possible"),
             ("openspp", "parallel_requests = 1000", "1000 is out of range; 1 to 256 are possible"),
-            (
-                "ftp",
-                "workers = 2",
-                "2 is not possible; this version serves with one worker: write 1",
-            ),
-            ("ftp", "workers = 0", "0 is out of range; 1 to 1000 are possible"),
+            ("ftp", "workers = 65", "65 is out of range; 1 to 64 are possible"),
+            ("ftp", "workers = 0", "0 is out of range; 1 to 64 are possible"),
         ],
     )
     def test_numbers(self, section: str, line: str, expected: str | None) -> None:

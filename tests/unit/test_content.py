@@ -136,6 +136,11 @@ class TestWhatCannotBeJudged:
     def test_a_tiff_without_an_image(self) -> None:
         assert examined(b"II*\0" + bytes(100)).end is End.UNKNOWN
 
+    @pytest.mark.parametrize("tag", [273, 324, 513])
+    def test_a_tiff_with_a_list_of_no_places_at_all(self, tag: int) -> None:
+        page = struct.pack("<HHHII", 1, tag, 4, 0, 0) + struct.pack("<I", 0)
+        assert examined(b"II*\0" + struct.pack("<I", 8) + page).end is End.UNKNOWN
+
     def test_a_pdf_with_other_bytes_behind_its_end(self) -> None:
         assert examined(pdf() + b"\n\x1b%-12345X").end is End.UNKNOWN
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openspp_ftpd.errors import DISPLAY_WIDTH, Reply
-from openspp_ftpd.limits import Limits
+from openspp_ftpd.limits import Limits, neighbourhood
 from openspp_ftpd.settings import LimitSettings
 
 OFFICE = "192.0.2.7"
@@ -260,6 +260,71 @@ class TestAUserIsOnlySlowed:
         counts = limits(ban_time=600.0)
         guess(counts, OFFICE, ["clerk"] * 10, now=0.0)
         assert counts.login_failed(OFFICE, "clerk", 600.0) == 3.0
+
+
+class TestAGuesser:
+    """Who tries one password after another waits before OpenSPP is asked, for he need not stay for
+    the answer."""
+
+    def test_waits_from_the_third_password_on(self) -> None:
+        counts = limits()
+        for guess, wait in ((1, 0.0), (2, 0.0), (3, 12.0), (4, 24.0), (5, 30.0), (6, 30.0)):
+            counts.login_failed(OFFICE, "clerk", 100.0, guess)
+            assert counts.login_wait(OFFICE, "clerk", 100.0) == wait
+        assert counts.login_wait(OFFICE, "CLERK", 120.0) == 10.0
+        assert counts.login_wait(OFFICE, "clerk", 130.0) == 0.0
+
+    def test_is_not_who_repeats_one_password(self) -> None:
+        counts = limits()
+        for _ in range(50):
+            counts.login_failed(OFFICE, "clerk", 0.0, guess=7)
+        assert counts.login_wait(OFFICE, "clerk", 0.0) == 0.0
+
+    def test_slows_himself_alone(self) -> None:
+        counts = limits()
+        for number in range(9):
+            counts.login_failed(OFFICE, "clerk", 0.0, number)
+        assert counts.login_wait(OFFICE, "clerk", 0.0) > 0.0
+        assert counts.login_wait(OTHER, "clerk", 0.0) == 0.0
+        assert counts.login_wait(OFFICE, "chief", 0.0) == 0.0
+
+    def test_is_one_for_a_whole_ipv6_network(self) -> None:
+        counts = limits()
+        for number in range(3):
+            counts.login_failed(f"2001:db8::{number}", "clerk", 0.0, number)
+        assert counts.login_wait("2001:db8::ffff", "clerk", 0.0) == 12.0
+
+    def test_is_forgiven_after_a_good_login(self) -> None:
+        counts = limits()
+        for number in range(5):
+            counts.login_failed(OFFICE, "clerk", 0.0, number)
+        counts.login_succeeded(OFFICE, "clerk", 1.0)
+        assert counts.login_wait(OFFICE, "clerk", 1.0) == 0.0
+
+    def test_costs_no_more_memory_for_more_guesses(self) -> None:
+        counts = limits()
+        for number in range(5000):
+            counts.login_failed(OFFICE, "clerk", 0.0, number)
+        (slowed,) = counts._slowed.values()
+        assert len(slowed.guesses) == 3
+
+
+class TestNeighbourhood:
+    @pytest.mark.parametrize(
+        ("address", "one"),
+        [
+            ("192.0.2.7", "192.0.2.7"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("2001:db8:0:1:2::3", "2001:db8:0:1::/64"),
+            ("nonsense", "nonsense"),
+        ],
+    )
+    def test_an_address_or_a_network_of_ipv6(self, address: str, one: str) -> None:
+        assert neighbourhood(address) == one
+        assert neighbourhood(address, [ip_network("10.0.0.0/8")]) == one
+
+    def test_trusted_ones_have_none(self) -> None:
+        assert neighbourhood("::ffff:10.1.2.3", [ip_network("10.0.0.0/8")]) == ""
 
 
 class TestMemoryIsBounded:

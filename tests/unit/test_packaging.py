@@ -91,7 +91,8 @@ class TestUnit:
 
     def test_the_private_tmpfs_is_where_the_configuration_looks(self) -> None:
         mount = dict(unit("openspp-ftpd.service"))["TemporaryFileSystem"]
-        default = next(option.default for option in OPTIONS if option.name == "directory")
+        places = [option for option in OPTIONS if option.section == "uploads"]
+        default = next(option.default for option in places if option.name == "directory")
         assert mount.startswith(f"{default}:size=50%,mode=1777,noexec,nosuid,nodev")
         assert (DEBIAN / "openspp-ftpd.dirs").read_text(encoding="utf-8") == f"{default[1:]}\n"
 
@@ -164,6 +165,7 @@ def write_every_event(logger: logging.Logger) -> None:
     journal.reload_refused("/etc/openspp-ftpd.conf:3: [openspp] url: is not set")
     journal.stopping(2)
     journal.stopped()
+    journal.worker_ended("Worker 1 (process 7)", "was killed by signal 9 (Killed)", 2, 0.0)
     journal.warning("The certificate expired.")
     journal.session_refused("192.0.2.7", Reply(421, "Too many connections."))
     journal.logged_in(WHO, 0.2, encrypted=True)
@@ -176,6 +178,9 @@ def write_every_event(logger: logging.Logger) -> None:
     journal.not_kept(WHO, "a.xml", "it is a side file", Reply(250, "Not kept."))
     journal.second_copy_possible(WHO, "a.pdf", "a-2.pdf")
     journal.bare_tls_end(WHO, "a.pdf")
+    journal.tls_not_resumed(WHO)
+    journal.foreign_protocol(WHO, "HTTP.")
+    journal.balancer_refused("10.0.0.1", "no header came in time")
     journal.protocol(WHO, "<- NOOP")
 
 
@@ -247,7 +252,8 @@ class TestManualPages:
     ) -> None:
         page = pages["openspp-ftpd.conf.5"].replace("\\-", "-").replace("\\(aq", "'")
         for option in OPTIONS:
-            paragraph = page.partition(f"\n.TP\n.B {option.name}\n")[2].partition("\n.TP")[0]
+            section = page.partition(f'\n.SH "[{option.section}]"\n')[2].partition("\n.SH")[0]
+            paragraph = section.partition(f"\n.TP\n.B {option.name}\n")[2].partition("\n.TP")[0]
             assert option.meaning in paragraph
             assert f"Value: {option.form}. Default: {option.default}" in paragraph
 

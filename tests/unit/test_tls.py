@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +33,56 @@ def contexts(pair: certificates.Pair) -> tls.Contexts:
 
 def settings(pair: certificates.Pair) -> TlsSettings:
     return TlsSettings(certificate=pair.certificate, key=pair.key)
+
+
+NEW_SUITES = ["ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305"]
+OLD_SUITES = [
+    "AES128-SHA",  # a scanner of 2012
+    "AES256-SHA256",
+    "ECDHE-RSA-AES128-SHA",
+]
+
+
+def used_suite(context: SSL.Context, offered: str) -> str:
+    """What is agreed on with a client of TLS 1.2 that offers this."""
+    client = client_context(ssl.TLSVersion.TLSv1_2)
+    client.set_ciphers(offered)
+    with tls_pair(context, client) as (_, connected):
+        used = connected.cipher()
+        assert used is not None
+        return used[0]
+
+
+class TestSessionReuse:
+    """`[tls] session_reuse`: a data connection belongs to its control connection."""
+
+    @pytest.mark.parametrize("wanted", ["log", "require"])
+    def test_who_resumes_is_told_from_who_does_not(
+        self, pair: certificates.Pair, wanted: Literal["log", "require"]
+    ) -> None:
+        contexts = tls.contexts(replace(settings(pair), session_reuse=wanted))
+        client = client_context()
+        with tls_pair(contexts.control, client) as (control, connected):
+            assert connected.version() == "TLSv1.2"  # a session of 1.3 cannot be resumed by 1.2
+            session = connected.session
+            with tls_pair(contexts.data, client, session) as (data, again):
+                assert again.session_reused
+                assert tls.resumed(data, control)
+            with tls_pair(contexts.data, client) as (data, _):
+                assert not tls.resumed(data, control)
+
+    def test_the_session_of_another_control_connection_is_not_enough(
+        self, pair: certificates.Pair
+    ) -> None:
+        contexts = tls.contexts(replace(settings(pair), session_reuse="require"))
+        client = client_context()
+        with (
+            tls_pair(contexts.control, client) as (control, _),
+            tls_pair(contexts.control, client) as (_, other),
+            tls_pair(contexts.data, client, other.session) as (data, again),
+        ):
+            assert again.session_reused
+            assert not tls.resumed(data, control)
 
 
 class TestContexts:
@@ -76,32 +127,35 @@ class TestContexts:
                 handshake(server)
 
     @pytest.mark.parametrize("which", ["control", "data"])
-    @pytest.mark.parametrize(
-        "suite",
-        [
-            "AES128-SHA",  # a scanner of 2012
-            "AES256-SHA256",
-            "ECDHE-RSA-AES128-SHA",
-            "ECDHE-RSA-AES256-GCM-SHA384",
-            "ECDHE-RSA-CHACHA20-POLY1305",
-        ],
-    )
-    def test_old_and_new_suites_work(
+    @pytest.mark.parametrize("suite", [*NEW_SUITES, *OLD_SUITES])
+    def test_old_and_new_suites_work_where_they_are_wanted(
+        self, pair: certificates.Pair, which: Literal["control", "data"], suite: str
+    ) -> None:
+        compatible = tls.contexts(replace(settings(pair), ciphers="compatible"))
+        assert used_suite(getattr(compatible, which), suite) == suite
+
+    @pytest.mark.parametrize("which", ["control", "data"])
+    @pytest.mark.parametrize("suite", NEW_SUITES)
+    def test_new_suites_are_the_default(
         self, contexts: tls.Contexts, which: Literal["control", "data"], suite: str
     ) -> None:
-        client = client_context(ssl.TLSVersion.TLSv1_2)
-        client.set_ciphers(suite)
-        with tls_pair(getattr(contexts, which), client) as (_, connected):
-            used = connected.cipher()
-            assert used is not None
-            assert used[0] == suite
+        assert used_suite(getattr(contexts, which), suite) == suite
+
+    @pytest.mark.parametrize("which", ["control", "data"])
+    @pytest.mark.parametrize("suite", OLD_SUITES)
+    def test_old_suites_are_not(
+        self, contexts: tls.Contexts, which: Literal["control", "data"], suite: str
+    ) -> None:
+        with pytest.raises(SSL.Error, match="no shared cipher"):
+            used_suite(getattr(contexts, which), suite)
 
     def test_a_scanner_that_prefers_an_old_suite_gets_the_better_one(
-        self, contexts: tls.Contexts
+        self, pair: certificates.Pair
     ) -> None:
+        compatible = tls.contexts(replace(settings(pair), ciphers="compatible"))
         client = client_context(ssl.TLSVersion.TLSv1_2)
         client.set_ciphers("AES128-SHA:ECDHE-RSA-AES256-GCM-SHA384")
-        with tls_pair(contexts.data, client) as (_, connected):
+        with tls_pair(compatible.data, client) as (_, connected):
             used = connected.cipher()
             assert used is not None
             assert used[0] == "ECDHE-RSA-AES256-GCM-SHA384"

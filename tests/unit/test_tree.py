@@ -43,6 +43,12 @@ PURE = {
     "openspp_ftpd.pdf",
     "openspp_ftpd.doctor.findings",
     "openspp_ftpd.openspp.answers",
+    "openspp_ftpd.openspp.odoo_answers",
+    "openspp_ftpd.openspp.odoo_calls",
+    "openspp_ftpd.openspp.odoo_keys",
+    "openspp_ftpd.status.gathering",
+    "openspp_ftpd.status.snapshot",
+    "openspp_ftpd.status.text",
 }
 # What they may take from the standard library; nothing else of anybody's.
 PURE_LIBRARY = {
@@ -86,8 +92,9 @@ CLOCKS = {"now", "utcnow", "today"}
 # A module imports from its own layer and from those below.
 LAYERS = (
     ("openspp_ftpd.ftp",),
-    ("openspp_ftpd.server",),
+    ("openspp_ftpd.serving", "openspp_ftpd.monitor"),
     ("openspp_ftpd.supervisor",),
+    ("openspp_ftpd.server",),
     ("openspp_ftpd.doctor", "openspp_ftpd.demo", "openspp_ftpd.sandbox"),
     ("openspp_ftpd.cli",),
     ("openspp_ftpd.__main__",),
@@ -101,6 +108,7 @@ OWNERS = {
     "requests": "openspp_ftpd.openspp",
     "urllib3": "openspp_ftpd.openspp",
     "OpenSSL": "openspp_ftpd.tls",
+    "prometheus_client": "openspp_ftpd.metrics",
 }
 
 # Character classes, so that this file does not match itself.

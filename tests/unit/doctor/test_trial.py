@@ -51,7 +51,9 @@ class TestAdvice:
 
     def test_the_wrong_password_is_told_from_the_wrong_group(self) -> None:
         wrong = advice_for("530 Wrong OpenSPP user or scanner password.")
-        group = advice_for("530 This user is not in OpenSPP's Scanner group.")
+        group = advice_for(
+            "530 This user is not in OpenSPP's Scanner group. Tell the administrator."
+        )
         assert "scanner password" in wrong
         assert "group Scanner" in group
 

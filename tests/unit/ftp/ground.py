@@ -17,13 +17,14 @@ from openspp_ftpd.delivery import Delivered, Outcome, Receipt, Scan
 from openspp_ftpd.errors import Failure, Problem
 from openspp_ftpd.events import Journal
 from openspp_ftpd.ftp.control import ControlConnection
-from openspp_ftpd.ftp.listener import Listener, open_socket
+from openspp_ftpd.ftp.listener import Listener, Reception, balancers_on
 from openspp_ftpd.ftp.loop import EventLoop
 from openspp_ftpd.ftp.passive import PassivePorts
 from openspp_ftpd.ftp.public_address import PublicAddresses
 from openspp_ftpd.ftp.services import Services
 from openspp_ftpd.ledger import Ledger
 from openspp_ftpd.limits import Limits
+from openspp_ftpd.listening import Door, open_socket
 from openspp_ftpd.openspp import Credentials
 from openspp_ftpd.settings import (
     Address,
@@ -88,23 +89,30 @@ class Ground:
             tls=TlsSettings("optional", *certificate) if certificate else TlsSettings("off"),
             uploads=UploadSettings(str(directory)),
         )
-        self.ports = PassivePorts(["127.0.0.1"], free_ports(passive_ports), "session", self.loop)
+        journal = Journal(LogSettings(), logging.getLogger("openspp_ftpd.test"))
+        balancers = balancers_on(self.loop, self.settings.ftp.proxy_networks, lambda: journal)
+        self.ports = PassivePorts(
+            ["127.0.0.1"], free_ports(passive_ports), "session", balancers, self.loop
+        )
+        limits = Limits(self.settings.limits)
         self.services = Services(
             settings=self.settings,
             tls=tls.contexts(self.settings.tls) if certificate else None,
             delivery=self.delivery,  # type: ignore[arg-type]
             spool=Spool(str(directory), 1024 * 1024),
-            limits=Limits(self.settings.limits),
+            limits=limits,
             passive=self.ports,
             public_addresses=PublicAddresses(()),
-            journal=Journal(LogSettings(), logging.getLogger("openspp_ftpd.test")),
+            journal=journal,
             buffer=memoryview(bytearray(65536)),
         )
         listening = open_socket(Address("127.0.0.1", 0))
         # Little room for replies that nobody reads; sessions inherit it.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         self.address = listening.getsockname()
-        self.listener = Listener(listening, False, self.sessions, self.services, self.loop)
+        reception = Reception(self.sessions, self.services, self.loop)
+        door = Door(listening, False)
+        self.listener = Listener(door, limits, reception, balancers, self.loop)
 
     def run_until(self, condition: Callable[[], Any], seconds: float = 5.0) -> None:
         """Turn the loop until something holds."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from openspp_ftpd import limits
+from openspp_ftpd.errors import Reply
 from openspp_ftpd.ftp import lines
 from tests.unit import certificates
 from tests.unit.ftp.ground import WRONG_PASSWORD, Client, Ground, ground_in
@@ -46,6 +47,17 @@ def test_commands_behind_quit_are_not_obeyed(ground: Ground) -> None:
     client = ground.client("alice")
     client.send("QUIT", "NOOP")
     assert [client.answer(), client.answer()] == [221, 0]
+
+
+def test_a_login_that_is_answered_behind_the_last_word_is_none(ground: Ground) -> None:
+    client = ground.client()
+    fill(ground, client)
+    (session,) = ground.sessions
+    session.stop(drain_within=1.0)
+    waiting = len(session.producer_fifo)
+    session.logged_in(Reply(230, "Logged in."))
+    assert len(session.producer_fifo) == waiting
+    assert not session.authenticated
 
 
 def test_auth_with_replies_that_were_not_read_ends_the_session(ground: Ground) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -9,9 +10,13 @@ from functools import partial
 
 import pytest
 
+from openspp_ftpd.balancers import Balancers
+from openspp_ftpd.events import Journal
 from openspp_ftpd.ftp import passive
+from openspp_ftpd.ftp.listener import balancers_on
 from openspp_ftpd.ftp.loop import EventLoop
 from openspp_ftpd.ftp.passive import Holder, PassivePorts
+from openspp_ftpd.settings import LogSettings
 
 
 class Session:
@@ -44,13 +49,21 @@ class Session:
         return self.transfer_waits
 
 
+def without_balancers(loop: EventLoop) -> Balancers:
+    """Nobody passes connections on."""
+    journal = Journal(LogSettings(), logging.getLogger("openspp_ftpd.test"))
+    return balancers_on(loop, (), lambda: journal)
+
+
 class Ground:
     """Two passive ports on a loop of their own."""
 
     def __init__(self) -> None:
         self.loop = EventLoop()
         self.numbers = _free_ports(2)
-        self.ports = PassivePorts(["127.0.0.1"], self.numbers, "session", self.loop)
+        self.ports = PassivePorts(
+            ["127.0.0.1"], self.numbers, "session", without_balancers(self.loop), self.loop
+        )
 
     def run_until(self, condition: Callable[[], bool], seconds: float = 5.0) -> None:
         """Run the loop until something holds."""
@@ -162,7 +175,8 @@ def test_a_port_in_use_is_named_at_start() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=rf"passive port {port} on 127\.0\.0\.1 cannot be opened"):
-            PassivePorts(["127.0.0.1"], [port], "session", EventLoop())
+            loop = EventLoop()
+            PassivePorts(["127.0.0.1"], [port], "session", without_balancers(loop), loop)
 
 
 def _is_connected(session: Session) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from openspp_ftpd import limits
+from openspp_ftpd.ftp import lines
 from tests.unit.ftp.ground import WRONG_PASSWORD, Ground, ground_in
 
 
@@ -55,3 +56,15 @@ def test_a_pasv_that_waits_behind_a_login(ground: Ground) -> None:
     ground.run_for(0.1)
     assert holding.ask("QUIT") == 221
     assert [waiting.answer(), waiting.answer()] == [227, 200]
+
+
+def test_one_who_sends_many_lets_the_others_have_their_turn(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "WAITING_REPLIES", 10_000)  # this is not what makes them wait
+    busy, other = ground.client(), ground.client()
+    busy.send(*["NOOP"] * 600)
+    other.send("NOOP")
+    assert other.answer() == 200
+    assert any(session.lines for session in ground.sessions)
+    assert [busy.answer() for _ in range(600)] == [200] * 600

@@ -40,6 +40,10 @@ class Scan:
     def sha256(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
 
+    @property
+    def sha512(self) -> str:
+        return hashlib.sha512(self.data).hexdigest()
+
     def pieces(self, length: int) -> Iterator[bytes]:
         for start in range(0, self.size, length):
             yield self.data[start : start + length]
