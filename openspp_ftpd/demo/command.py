@@ -161,6 +161,7 @@ class Demonstration:
 
         screen.step(5, "What OpenSPP has")
         self._compare(Arrival(self._login.user, SAMPLE_NAME, len(content), sha256, altered=False))
+        screen.detail("look", f"{self._url}/ shows it in a browser")
 
     def stay(self) -> None:
         """Show the profile for a scanner, then every scan that arrives, until a signal."""
@@ -278,7 +279,7 @@ class Demonstration:
             self._screen.note(
                 f"Let the firewall pass ports {self._listen.port} and"
                 f" {_shown(self._ports.passive)}. The user is made for this demo and gone with it."
-                " No scan is kept: OpenSPP here only notes name, size and SHA-256."
+                " The newest scans stay in OpenSPP's memory, for its page, and go with it."
             )
         else:
             self._screen.note("Only this machine can connect. For a scanner in the office:")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, Literal
+from typing import IO, Final, Literal, Protocol
 
 HTML: Final = "text/html"
 JSON: Final = "application/json"
@@ -47,7 +48,10 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer; session: the value of its session_id cookie, "" for none."""
+    """One HTTP answer; session: the value of its session_id cookie, "" for none.
+
+    file: what is sent instead of the body, and closed then.
+    """
 
     status: int
     content_type: str
@@ -55,6 +59,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     session: str = ""
     manner: Manner = Manner()
+    file: IO[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +76,37 @@ class Request:
     target: str
 
 
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """What the server calls itself; closes_by_header: by HTTP/1.1, where it says that it closes."""
+
+    server: str
+    python: str
+    closes_by_header: bool = False
+
+
 class HangUp(Exception):
     """The connection ends here without an answer; reset: by RST instead of FIN."""
 
     def __init__(self, *, reset: bool) -> None:
         super().__init__("reset" if reset else "close")
         self.reset = reset
+
+
+class BodyCut(Exception):
+    """A body ended, or paused for too long, before it was whole.
+
+    how: "cut" or "paused"; chunked: it came in chunks; answer: that of the scanner interface, None
+    for none.
+    """
+
+    def __init__(
+        self, how: Literal["cut", "paused"], answer: Answer | None, *, chunked: bool
+    ) -> None:
+        super().__init__(f"the body was {how}")
+        self.how = how
+        self.answer = answer
+        self.chunked = chunked
 
 
 class Early(Exception):
@@ -115,7 +145,45 @@ def html_error(status: int, description: str = "") -> Answer:
     return Answer(status, HTML, text.encode("utf-8", "replace"), headers)
 
 
-def json_result(request_id: object, result: str) -> Answer:
+class Style(Protocol):
+    """How an interface words its answers."""
+
+    def result(self, request_id: object, result: object) -> Answer:
+        """Return the answer of a call that went well, in Odoo's eyes."""
+
+    def result_of(self, text: str) -> object:
+        """Return the result that a text written into a fault stands for."""
+
+    def error(self, request_id: object, name: str, arguments: tuple[object, ...]) -> Answer:
+        """Return the answer for an exception; name: with its module; arguments: the exception's."""
+
+    def not_found(self, request_id: object) -> Answer:
+        """Return the answer as without a database."""
+
+
+class ScannerStyle:
+    """The words of the scanner interface."""
+
+    def result(self, request_id: object, result: object) -> Answer:
+        """Return the answer of a call that went well, in Odoo's eyes."""
+        return json_result(request_id, result)
+
+    def result_of(self, text: str) -> object:
+        """Return the text, or the code in brackets for one of three digits."""
+        if re.fullmatch(r"[1-9]\d\d", text):
+            return f"<Response 5 bytes [{text} {reason(int(text))}]>"
+        return text
+
+    def error(self, request_id: object, name: str, arguments: tuple[object, ...]) -> Answer:
+        """Return Odoo's error object."""
+        return json_error(request_id, name, arguments)
+
+    def not_found(self, request_id: object) -> Answer:
+        """Return Odoo's JSON answer for an unknown path."""
+        return json_not_found(request_id)
+
+
+def json_result(request_id: object, result: object) -> Answer:
     """Return the answer of a call that went well, in Odoo's eyes."""
     return _json(200, {"jsonrpc": "2.0", "id": request_id, "result": result})
 

@@ -1,7 +1,7 @@
-"""A JSON request body, read so that the document in it is never in memory as a whole.
+"""A JSON request body, read so that a document in it is never in memory as a whole.
 
-The string at params.file is handed over in pieces; in its place a mark is left, and the rest, a
-few hundred bytes, is read by json.loads, which alone decides what is valid.
+The string that is a document is handed over in pieces; in its place a mark is left, and the rest,
+a few hundred bytes, is read by json.loads, which alone decides what is valid.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import codecs
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from openspp_ftpd.sandbox.content import Content
@@ -32,7 +33,28 @@ _WHOLE: Final = re.compile(
     rb"|\\u(?![dD][89abAB])[0-9a-fA-F]{4})*"
 )
 _LONGEST_HALF: Final = 12
-_FILENAME: Final = re.compile(rb'"filename"\s*:\s*("(?:[^"\\]|\\.)*")')
+_DEEPEST: Final = 12
+
+_STRING: Final = rb'\s*:\s*("(?:[^"\\]|\\.)*")'
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a body the documents are, and the member that holds a document's name.
+
+    is_document: told the keys on the way to a string, None for each array's; it looks at the first
+    twelve levels only.
+    """
+
+    is_document: Callable[[Sequence[str | None]], bool]
+    name: str
+
+
+PARAMS_FILE: Final = Place(lambda keys: list(keys) == ["params", "file"], "filename")
+"""Where the scanner interface has the document (WIRE.md section 2)."""
+
+CONTENT: Final = Place(lambda keys: bool(keys) and keys[-1] == "content", "name")
+"""Where Odoo's own API has it, whatever the call (WIRE17.md section 4)."""
 
 
 class NotUTF8(Exception):
@@ -44,11 +66,12 @@ class TooMuch(Exception):
 
 
 class InvalidJSON(Exception):
-    """The body is no JSON; body: its text, of a large one the beginning."""
+    """The body is no JSON; body: its text, of a large one the beginning; said: why it is none."""
 
-    def __init__(self, body: str) -> None:
+    def __init__(self, body: str, said: str = "") -> None:
         super().__init__("invalid JSON")
         self.body = body
+        self.said = said
 
 
 def read(
@@ -56,16 +79,19 @@ def read(
     length: int | None,
     new_content: Callable[[str], Content],
     small: int = SMALL,
+    place: Place = PARAMS_FILE,
 ) -> object:
-    """Return a body's JSON value, with a Content in the place of a string at params.file.
+    """Return a body's JSON value, with a Content in the place of each document.
 
-    pieces: the body; length: its bytes, None if not known; new_content: called with the filename,
-    as far as it came before, when a file begins; small: bytes up to which it is read at once.
-    Raises NotUTF8, InvalidJSON, TooMuch, and whatever pieces and new_content raise.
+    pieces: the body; length: its bytes, None if not known; new_content: called with the document's
+    name, as far as it came before, when one begins; small: bytes up to which the body is read at
+    once; place: where documents are. Raises NotUTF8, InvalidJSON, TooMuch, and whatever pieces and
+    new_content raise.
     """
     if length is not None and length <= small:
-        return _read_at_once(b"".join(pieces), new_content)
-    reader = _Reader(new_content)
+        data = b"".join(pieces)
+        return with_contents(_parsed(data, data), new_content, place)
+    reader = _Reader(new_content, place)
     try:
         for piece in pieces:
             reader.feed(piece)
@@ -76,15 +102,37 @@ def read(
     return reader.finish()
 
 
-def _read_at_once(data: bytes, new_content: Callable[[str], Content]) -> object:
-    value = _parsed(data, data)
-    params = value.get("params") if isinstance(value, dict) else None
-    if isinstance(params, dict) and isinstance(params.get("file"), str):
-        filename = params.get("filename")
-        content = new_content(filename if isinstance(filename, str) else "")
-        content.feed_text(params["file"])
+def with_contents(value: object, new_content: Callable[[str], Content], place: Place) -> object:
+    """Return a value that is in memory with a Content in the place of each document."""
+
+    def replaced(text: str, keys: Sequence[str | None], parent: object) -> object:
+        if not place.is_document(keys):
+            return text
+        name = parent.get(place.name) if isinstance(parent, dict) else None
+        content = new_content(name if isinstance(name, str) else "")
+        content.feed_text(text)
         content.finish()
-        params["file"] = content
+        return content
+
+    return _walked(value, replaced, [], None)
+
+
+def _walked(
+    value: object,
+    replaced: Callable[[str, Sequence[str | None], object], object],
+    keys: list[str | None],
+    parent: object,
+) -> object:
+    """Return the value with every string in its upper levels replaced."""
+    if isinstance(value, str):
+        return replaced(value, keys, parent)
+    if len(keys) >= _DEEPEST:
+        return value
+    if isinstance(value, dict):
+        for key, member in value.items():
+            value[key] = _walked(member, replaced, [*keys, key], value)
+    elif isinstance(value, list):
+        value[:] = [_walked(member, replaced, [*keys, None], value) for member in value]
     return value
 
 
@@ -97,26 +145,28 @@ def _parsed(data: bytes, shown: bytes) -> object:
         return json.loads(text)
     except RecursionError:
         raise TooMuch from None
-    except ValueError:
-        raise InvalidJSON(shown.decode(errors="replace")) from None
+    except ValueError as error:
+        raise InvalidJSON(shown.decode(errors="replace"), str(error)) from None
 
 
 class _Reader:
-    """Finds the string at params.file in a body that comes in pieces."""
+    """Finds the documents in a body that comes in pieces."""
 
-    def __init__(self, new_content: Callable[[str], Content]) -> None:
+    def __init__(self, new_content: Callable[[str], Content], place: Place) -> None:
         self._new_content = new_content
+        self._place = place
+        self._name = re.compile(rb'"%b"' % re.escape(place.name.encode()) + _STRING)
         self._rest = bytearray()
         self._shown = bytearray()
         self._feed_state: Callable[[bytes, int], int] = self._feed_outside
         self._depth = 0
-        self._keys = ["", ""]
-        self._is_object = [False, False]
-        self._value_next = [False, False]
+        self._keys = [""] * _DEEPEST
+        self._is_object = [False] * _DEEPEST
+        self._value_next = [False] * _DEEPEST
         self._string_start = 0
         self._after_backslash = False
-        self._mark = ""
         self._content: Content | None = None
+        self._contents: dict[str, Content] = {}
         self._half = b""
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
@@ -141,10 +191,9 @@ class _Reader:
                 raise NotUTF8 from None
             raise InvalidJSON(self._shown.decode(errors="replace"))
         value = _parsed(bytes(self._rest), bytes(self._shown))
-        params = value.get("params") if isinstance(value, dict) else None
-        if isinstance(params, dict) and self._mark and params.get("file") == self._mark:
-            params["file"] = self._content
-        return value
+        if not self._contents:
+            return value
+        return _walked(value, lambda text, *_: self._contents.get(text, text), [], None)
 
     # Outside of strings: which object are we in, and is the next string a key or a value?
 
@@ -156,28 +205,31 @@ class _Reader:
         self._rest += data[position : found.end()]
         match found[0]:
             case b"{" | b"[":
-                if self._depth < 2:
+                if self._depth < _DEEPEST:
                     self._is_object[self._depth] = found[0] == b"{"
                     self._value_next[self._depth] = False
                     self._keys[self._depth] = ""
                 self._depth += 1
             case b"}" | b"]":
                 self._depth = max(0, self._depth - 1)
-            case b":" | b"," if 1 <= self._depth <= 2:
+            case b":" | b"," if 1 <= self._depth <= _DEEPEST:
                 self._value_next[self._depth - 1] = found[0] == b":"
-            case b'"' if self._is_file():
+            case b'"' if self._is_document():
                 self._start_file()
             case b'"':
                 self._string_start = len(self._rest) - 1
                 self._feed_state = self._feed_string
         return found.end()
 
-    def _is_file(self) -> bool:
-        return (
-            self._depth == 2
-            and all(self._is_object)
-            and all(self._value_next)
-            and self._keys == ["params", "file"]
+    def _is_document(self) -> bool:
+        """Whether the string that begins here is a value, at a place for documents."""
+        if not 1 <= self._depth <= _DEEPEST:
+            return False
+        if self._is_object[self._depth - 1] and not self._value_next[self._depth - 1]:
+            return False
+        levels = range(self._depth)
+        return self._place.is_document(
+            [self._keys[level] if self._is_object[level] else None for level in levels]
         )
 
     def _feed_string(self, data: bytes, position: int) -> int:
@@ -188,7 +240,7 @@ class _Reader:
         self._rest += b'"'
         self._feed_state = self._feed_outside
         level = self._depth - 1
-        if 0 <= level < 2 and self._is_object[level] and not self._value_next[level]:
+        if 0 <= level < _DEEPEST and self._is_object[level] and not self._value_next[level]:
             try:
                 self._keys[level] = str(json.loads(self._rest[self._string_start :]))
             except ValueError:
@@ -211,16 +263,16 @@ class _Reader:
     # Within the file: its pieces go to the content, a mark to the rest.
 
     def _start_file(self) -> None:
-        filename = _FILENAME.search(self._rest)
         name: object = ""
-        if filename is not None:
+        for found in self._name.finditer(self._rest):
             try:
-                name = json.loads(filename[1])
+                name = json.loads(found[1])
             except ValueError:
                 name = ""
         self._content = self._new_content(str(name))
-        self._mark = secrets.token_hex(16)
-        self._rest += self._mark.encode()
+        mark = secrets.token_hex(16)
+        self._contents[mark] = self._content
+        self._rest += mark.encode()
         self._feed_state = self._feed_file
 
     def _feed_file(self, data: bytes, position: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import re
 import secrets
 import signal
 import socket
@@ -13,21 +14,28 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from openspp_ftpd.sandbox.assembly import INTERFACES, Design, site_of
+from openspp_ftpd.sandbox.databases import Setup
 from openspp_ftpd.sandbox.documents import Documents
 from openspp_ftpd.sandbox.faults import Faults, described
 from openspp_ftpd.sandbox.scanner_interface import Rules
 from openspp_ftpd.sandbox.server import SandboxServer
-from openspp_ftpd.sandbox.site import Site
-from openspp_ftpd.sandbox.users import RECORDED, User, Users
+from openspp_ftpd.sandbox.users import User
 
 DESCRIPTION: Final = (
-    "An embedded OpenSPP for trying: it answers /dms/auth and /dms/upload as a recorded one does, "
-    "and shows on a page what arrived."
+    "An embedded OpenSPP for trying: it answers as recorded ones do, by OpenSPP 15's scanner "
+    "interface or by Odoo's own API of OpenSPP 17 and OpenSPP 2, and shows on a page what arrived."
 )
 EPILOG: Final = f"""\
-users on loopback: alice (active directory), bob (none), carol (not in the Scanner group), dave and
-erin (no rights), frank, gina (20 000 files), dbuser; the password is scan-NAME. Elsewhere there are
-none but those given by --user.
+interfaces: an OpenSPP has one version, and clients ask for it, so that each has a port of its own.
+--api all listens on three successive ports: scanner, odoo17, odoo19; what arrives is on one page.
+
+users on loopback, by the scanner interface: alice (active directory), bob (none), carol (not in the
+Scanner group), dave and erin (no rights), frank, gina (20 000 files), dbuser; the password is
+scan-NAME. By Odoo's own API, where scan-NAME is the API key, in database spp17 or spp19: alice
+(directory Scans / alice), bob (no rights), carol (may only read), dave (two factors), erin
+(archived), frank. Elsewhere than on loopback there are none but those given by --user, each with a
+directory Scans / NAME.
 
 faults, written in the name of an uploaded file (scan@slow=5.pdf), or for a login in the name given
 to --user (slow@slow=5); with -once or -twice at the end only the first times this name comes:
@@ -35,12 +43,15 @@ to --user (slow@slow=5); with -once or -twice at the end only the first times th
 
 control, on loopback only:
   POST /sandbox/faults   {{"login": {{"slow": 5}}, "upload": {{"http": 503}}, "times": 2}}
-                         {{"down": 5}} closes every connection for 5 s, {{}} ends all faults
+                         {{"down": 5}} closes every connection for 5 s, {{}} ends all faults;
+                         Odoo's own API has "search" and {{"database_down": 5}} too
   POST /sandbox/archive  {{"user": "alice", "filename": "scan.pdf"}}
+  POST /sandbox/key      {{"user": "alice", "removed": true}} or "expires": "2026-12-01T00:00:00"
   GET  /sandbox/documents
 """
 _ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 _NGINX_KEEP_ALIVE: Final = 75.0
+_ALL: Final = "all"
 
 
 class _Wrong(Exception):
@@ -57,6 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="default %(default)s; port 0: any",
     )
     add(
+        "--api",
+        choices=[*INTERFACES, _ALL],
+        default="scanner",
+        help="the interface (default %(default)s)",
+    )
+    add(
         "--user",
         metavar="NAME:PASSWORD",
         action="append",
@@ -70,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MIB",
         type=_count,
         default=25,
-        help="largest document (default %(default)s)",
+        help="largest document by the scanner interface (default %(default)s)",
     )
     add("--forbidden-extensions", metavar="LIST", default="", help='for instance "exe, msi"')
     add(
@@ -78,6 +95,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LIST",
         default="",
         help='for instance "devel,other": one must be chosen',
+    )
+    add("--no-database-list", action="store_true", help="as list_db = False, by Odoo's own API")
+    add("--database-filter", metavar="REGEX", default="", help="as dbfilter, by Odoo's own API")
+    add(
+        "--change-requests",
+        action="store_true",
+        help="as with the module spp_change_request, by Odoo's own API",
     )
     add("--slow-login", metavar="S", type=_seconds, default=0.0, help="each login takes S seconds")
     add(
@@ -124,7 +148,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the embedded OpenSPP until SIGTERM or SIGINT. Returns the exit status."""
     try:
-        server, banner = _start(arguments)
+        servers, banner = _start(arguments)
     except _Wrong as wrong:
         print(f"openspp-ftpd sandbox: {wrong}", file=sys.stderr)
         return 2
@@ -133,15 +157,18 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     # Waited for, not handled: a handler that sets an Event can come while the Event is locked.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-    threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
+    for server in servers:
+        threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
     print(banner, flush=True)
     signal.sigwait(_ENDING)
-    server.shutdown()
-    server.stop()
+    for server in servers:
+        server.shutdown()
+    for server in servers:
+        server.stop()
     return 0
 
 
-def _start(arguments: argparse.Namespace) -> tuple[SandboxServer, str]:
+def _start(arguments: argparse.Namespace) -> tuple[list[SandboxServer], str]:
     address, family = _address(arguments.listen)
     loopback = ipaddress.ip_address(address[0]).is_loopback
     if not loopback and not arguments.user:
@@ -150,38 +177,65 @@ def _start(arguments: argparse.Namespace) -> tuple[SandboxServer, str]:
         )
     key = "" if loopback else secrets.token_urlsafe(16)
     documents = Documents(arguments.store, arguments.record)
-    site = Site(
-        Users([*(RECORDED if loopback else ()), *map(_user, arguments.user)]),
-        documents,
-        Rules(
-            arguments.max_size,
-            arguments.forbidden_extensions,
-            arguments.slow_login,
-            arguments.slow_upload,
-        ),
-        Faults(arguments.fail_rate, arguments.drop_rate, arguments.seed),
-        databases=[name.strip() for name in arguments.databases.split(",") if name.strip()],
-        key=key,
-        kept=arguments.store is not None,
+    tls = _tls(arguments.certificate, arguments.key)
+    setup = _setup(arguments)
+    users = [_user(text) for text in arguments.user]
+    rules = Rules(
+        arguments.max_size,
+        arguments.forbidden_extensions,
+        arguments.slow_login,
+        arguments.slow_upload,
     )
-    server = SandboxServer(
-        address,
-        family,
-        site,
-        keep_alive=arguments.keep_alive_timeout if arguments.keep_alive else 0.0,
-        socket_timeout=arguments.socket_timeout,
-        tls=_tls(arguments.certificate, arguments.key),
-    )
-    return server, _banner(server, arguments.store, key)
+    servers: list[SandboxServer] = []
+    for interface in INTERFACES if arguments.api == _ALL else [arguments.api]:
+        design = Design(interface, users, loopback, rules, setup, key)
+        faults = Faults(arguments.fail_rate, arguments.drop_rate, arguments.seed)
+        site = site_of(design, documents, faults, kept=arguments.store is not None)
+        host, port = address
+        servers.append(
+            SandboxServer(
+                (host, port + len(servers) if port else 0),
+                family,
+                site,
+                keep_alive=arguments.keep_alive_timeout if arguments.keep_alive else 0.0,
+                socket_timeout=arguments.socket_timeout,
+                tls=tls,
+            )
+        )
+    return servers, _banner(servers, arguments, key)
 
 
-def _banner(server: SandboxServer, store: Path | None, key: str) -> str:
+def _setup(arguments: argparse.Namespace) -> Setup:
+    names = [name.strip() for name in arguments.databases.split(",") if name.strip()]
+    try:
+        re.compile(arguments.database_filter)
+    except re.error as error:
+        raise _Wrong(f"--database-filter: {error}") from None
+    return Setup(
+        names,
+        not arguments.no_database_list,
+        arguments.database_filter,
+        arguments.change_requests,
+    )
+
+
+def _banner(servers: list[SandboxServer], arguments: argparse.Namespace, key: str) -> str:
+    urls = [_url(server) for server in servers]
+    store: Path | None = arguments.store
+    kept = f"documents are kept in {store}" if store else "the newest documents stay in memory"
+    lines = [f"Embedded OpenSPP listens on {urls[0]} (for trying only; {kept})"]
+    if arguments.api == _ALL:
+        pairs = zip(INTERFACES.items(), urls, strict=True)
+        lines += [f"{url} --api {name}: {what}" for (name, what), url in pairs]
+    if key:
+        lines.append(f"What arrives is shown at {urls[0]}/{key}/")
+    return "\n".join(lines)
+
+
+def _url(server: SandboxServer) -> str:
     host, port = server.server_address[:2]
     shown = f"[{host!s}]" if ":" in str(host) else str(host)
-    url = f"{'https' if server.tls else 'http'}://{shown}:{port}"
-    kept = f"documents are kept in {store}" if store else "nothing is kept"
-    line = f"Embedded OpenSPP listens on {url} (for trying only; {kept})"
-    return f"{line}\nWhat arrives is shown at {url}/{key}/" if key else line
+    return f"{'https' if server.tls else 'http'}://{shown}:{port}"
 
 
 def _address(text: str) -> tuple[tuple[str, int], socket.AddressFamily]:

@@ -1,4 +1,4 @@
-"""A document as it comes in: base64 text in pieces becomes bytes, their size and their SHA-256.
+"""A document as it comes in: base64 text in pieces becomes bytes, their size and their sums.
 
 The rules are those of Python's base64.b64decode, which Odoo uses (WIRE.md section 2): characters
 outside the alphabet are skipped, and what follows the padding is not read.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import binascii
 import hashlib
 import string
-from typing import IO, Final
+from typing import Final
 
 from openspp_ftpd.sandbox import images
+from openspp_ftpd.sandbox.keeping import Incoming
 
 _LETTERS: Final = (string.ascii_letters + string.digits + "+/").encode()
 _NO_LETTERS: Final = bytes(set(range(256)) - set(_LETTERS))
@@ -25,17 +26,19 @@ _LONE_SURROGATE: Final = ("utf-8", "(the file)", 0, 1, "surrogates not allowed")
 class Content:
     """The bytes of one document, hashed and counted as they come, and written to a file if given.
 
-    length: characters of the base64 text so far; size: bytes so far; head: the first of them;
-    fault: after finish(), what b64decode would have raised, as (exception name, arguments).
+    file: where the bytes go; length: characters of the base64 text so far; size: bytes so far;
+    head: the first of them; fault: after finish(), what b64decode would have raised, as (exception
+    name, arguments).
     """
 
-    def __init__(self, file: IO[bytes] | None = None) -> None:
-        """file: where the bytes go; None: they are only hashed."""
+    def __init__(self, file: Incoming | None = None, *, sha512: bool = False) -> None:
+        """file: where the bytes go; None: they are only hashed; sha512: that sum is wanted too."""
+        self.file = file
         self.length = 0
         self.size = 0
         self.fault: tuple[str, tuple[object, ...]] | None = None
-        self._file = file
         self._hash = hashlib.sha256()
+        self._sha512 = hashlib.sha512() if sha512 else None
         self._head = bytearray()
         self._quad = b""
         self._paddings = 0
@@ -50,6 +53,11 @@ class Content:
     def sha256(self) -> str:
         """The SHA-256 of the bytes so far, in hexadecimal."""
         return self._hash.hexdigest()
+
+    @property
+    def sha512(self) -> str:
+        """The SHA-512 of the bytes so far, in hexadecimal; "" when it was not wanted."""
+        return self._sha512.hexdigest() if self._sha512 is not None else ""
 
     def feed_text(self, text: str) -> None:
         """Take a whole base64 text, as a JSON string held it."""
@@ -140,15 +148,22 @@ class Content:
         """
         self._take(_ALTERATION)
 
+    def discard(self) -> None:
+        """The request is over: what was not kept goes."""
+        if self.file is not None:
+            self.file.discard()
+
     def flush(self) -> None:
         """Give everything to the operating system. Raises OSError, as when a disk is full."""
-        if self._file is not None:
-            self._file.flush()
+        if self.file is not None:
+            self.file.flush()
 
     def _take(self, data: bytes) -> None:
         if len(self._head) < images.HEAD:
             self._head += data[: images.HEAD - len(self._head)]
         self.size += len(data)
         self._hash.update(data)
-        if self._file is not None:
-            self._file.write(data)
+        if self._sha512 is not None:
+            self._sha512.update(data)
+        if self.file is not None:
+            self.file.write(data)

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import errno
 import json
 import os
-import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from openspp_ftpd.sandbox.content import Content
+from openspp_ftpd.sandbox.keeping import Folder, Incoming, Keeper, Memory
 
 INDEX: Final = "index.jsonl"
-_INCOMING: Final = "incoming-"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What is noted beside a document that came by Odoo's own API.
+
+    api: "odoo17" or "odoo19"; database: where it is; file_id: its record there; directory,
+    directory_id: the path and record of its directory; checksum: the SHA-512 of what was received,
+    received: the bytes of that, None and -1 where no content was sent at all.
+    """
+
+    api: str
+    database: str
+    file_id: int
+    directory: str
+    directory_id: int
+    checksum: str
+    received: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +49,27 @@ class Document:
     size: int
     sha256: str
     altered: bool = False
+    origin: Origin | None = None
 
     def as_line(self) -> bytes:
         """Return the document as one JSON line."""
         return json.dumps(self.as_object()).encode() + b"\n"
 
     def as_object(self) -> dict[str, object]:
-        """Return the document for JSON; "altered" is there only when it is true."""
+        """Return the document for JSON, without what there is no need to say."""
         members = asdict(self)
+        origin = members.pop("origin")
         if not self.altered:
             del members["altered"]
-        return members
+        return members | (origin or {})
+
+
+def _from_object(members: dict[str, Any]) -> Document:
+    """Return the document of as_object(). Raises KeyError and TypeError for anything else."""
+    if "api" not in members:
+        return Document(**members)
+    origin = Origin(**{field.name: members.pop(field.name) for field in fields(Origin)})
+    return Document(**members, origin=origin)
 
 
 class Documents:
@@ -50,15 +78,15 @@ class Documents:
     def __init__(self, folder: Path | None, record: Path | None) -> None:
         """folder: keeps the documents under their numbers; record: gets a line for each.
 
-        Raises OSError when one of them cannot be made or opened.
+        Without a folder the newest stay in memory. Raises OSError when one of them cannot be made
+        or opened.
         """
-        self._folder = folder
+        self._keeper: Keeper = Memory() if folder is None else Folder(folder)
         self._lock = threading.Lock()
         self._documents: list[Document] = []
         self._names: set[tuple[str, str]] = set()
         self._appended: list[int] = []
         if folder is not None:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._read(folder)
             self._appended.append(_open_to_append(folder / INDEX))
         if record is not None:
@@ -66,14 +94,12 @@ class Documents:
         self._next = max((document.number for document in self._documents), default=0) + 1
 
     def _read(self, folder: Path) -> None:
-        for left_over in folder.glob(f"{_INCOMING}*"):
-            left_over.unlink()
         index = folder / INDEX
         for line in index.read_text().splitlines() if index.exists() else ():
             # A line that a power cut tore is no document: it was never answered.
-            with contextlib.suppress(ValueError, TypeError):
-                self._documents.append(Document(**json.loads(line)))
-        self._names.update((document.user, document.filename) for document in self._documents)
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                self._documents.append(_from_object(json.loads(line)))
+        self._names.update((one.user, one.filename) for one in self._documents if not one.origin)
 
     def is_taken(self, user: str, filename: str) -> bool:
         """Return whether the user's directory holds a file of this name that is not archived."""
@@ -87,14 +113,18 @@ class Documents:
             self._names.discard((user, filename))
             return found
 
-    def new_file(self) -> IO[bytes] | None:
-        """Return a file for a document that comes in, None when documents are not kept."""
-        if self._folder is None:
-            return None
-        return tempfile.NamedTemporaryFile(prefix=_INCOMING, dir=self._folder, delete=False)
+    def new_file(self) -> Incoming:
+        """Return where a document goes that comes in. Raises OSError."""
+        return self._keeper.new()
 
     def add(
-        self, user: str, filename: str, content: Content, file: IO[bytes] | None, *, altered: bool
+        self,
+        user: str,
+        filename: str,
+        content: Content,
+        *,
+        altered: bool,
+        origin: Origin | None = None,
     ) -> Document:
         """Store a document. When this returns, it is in the record.
 
@@ -103,23 +133,32 @@ class Documents:
         content.flush()
         with self._lock:
             time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            document = Document(
-                self._next, time, user, filename, content.size, content.sha256, altered
-            )
+            size, sha256 = content.size, content.sha256
+            document = Document(self._next, time, user, filename, size, sha256, altered, origin)
             self._next += 1
-            # A document's name is never a path: only its number is.
-            kept = self._folder / f"{document.number:06}" if self._folder and file else None
-            if kept is not None and file is not None:
-                Path(file.name).rename(kept)
+            if content.file is not None:
+                content.file.keep(document.number)
             try:
                 _append(self._appended, document.as_line())
             except OSError:
-                if kept is not None:
-                    kept.unlink()
+                if content.file is not None:
+                    content.file.forget(document.number)
                 raise
             self._documents.append(document)
-            self._names.add((user, filename))
+            if origin is None:
+                self._names.add((user, filename))
         return document
+
+    def get(self, number: int) -> Document | None:
+        """Return a document by its number."""
+        with self._lock:
+            index = bisect.bisect_left(self._documents, number, key=lambda one: one.number)
+            found = self._documents[index : index + 1]
+            return found[0] if found and found[0].number == number else None
+
+    def open(self, number: int) -> IO[bytes] | None:
+        """Return a document's bytes to read from, None where they are not kept."""
+        return self._keeper.open(number)
 
     def close(self) -> None:
         """Close the record; nothing is stored any more."""
@@ -135,14 +174,6 @@ class Documents:
         """Return every document, the oldest first."""
         with self._lock:
             return tuple(self._documents)
-
-
-def discard(file: IO[bytes] | None) -> None:
-    """Remove the file of a document that was not stored; one that was has another name by now."""
-    if file is not None:
-        file.close()
-        with contextlib.suppress(FileNotFoundError):
-            Path(file.name).unlink()
 
 
 def _append(descriptors: Sequence[int], line: bytes) -> None:

@@ -22,11 +22,8 @@ from openspp_ftpd.sandbox.answers import (
     JSON,
     Answer,
     Manner,
+    Style,
     html_error,
-    json_error,
-    json_not_found,
-    json_result,
-    reason,
 )
 
 KNOWN: Final[Mapping[str, str]] = {
@@ -51,10 +48,14 @@ KNOWN: Final[Mapping[str, str]] = {
     "empty": "answers 200 with an empty body",
     "redirect": "answers 302 to https; =CODE: with that status",
     "error": "NAME:TEXT: answers that Odoo error, for instance ValidationError:No.",
-    "result": "CODE: answers that code in brackets; other text: that text as the result",
+    "result": "CODE: answers that code in brackets; other text: that text, or JSON, as the result",
 }
 """Every fault with what it does: its value, if it takes one, before the colon."""
 
+ROUTES: Final = ("login", "upload", "search")
+"""What requests are to the faults; only Odoo's own API has searches."""
+
+_DOWN: Final = ("down", "database_down")
 _TOKEN: Final = re.compile(r"@[a-z-]+(?:=[^@]*)?(?=@|$)")
 _TIMES: Final = {"-once": 1, "-twice": 2}
 _EXTENSION: Final = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,9} *$")
@@ -63,6 +64,11 @@ _MODULES: Final = {
     "ValidationError": "odoo.exceptions.",
     "AccessError": "odoo.exceptions.",
     "AccessDenied": "odoo.exceptions.",
+    "OperationalError": "psycopg2.",
+    "RequestEntityTooLarge": "werkzeug.exceptions.",
+    "ClientDisconnected": "werkzeug.exceptions.",
+    "TimeoutError": "builtins.",
+    "OSError": "builtins.",
     "UserError": "odoo.exceptions.",
     "MissingError": "odoo.exceptions.",
     "MemoryError": "builtins.",
@@ -99,10 +105,10 @@ class Plan:
         """Return the answer that is sent before the body was read, if there is one."""
         return html_error(_code(self.faults["early"], 413)) if self.has("early") else None
 
-    def instead(self, request_id: object, target: str) -> Answer | None:
+    def instead(self, style: Style, request_id: object, target: str) -> Answer | None:
         """Return what is answered instead of handling the request, if there is such a fault."""
         for name, value in self.faults.items():
-            answer = _instead(name, value, request_id, target)
+            answer = _instead(name, value, style, request_id, target)
             if answer is not None:
                 return answer
         return None
@@ -126,7 +132,7 @@ def _code(value: str, default: int) -> int:
     return int(value) if re.fullmatch(r"[1-9]\d\d", value) else default
 
 
-def _instead(name: str, value: str, request_id: object, target: str) -> Answer | None:
+def _instead(name: str, value: str, style: Style, request_id: object, target: str) -> Answer | None:
     match name:
         case "drop-before":
             return Answer(200, JSON, b"", manner=Manner(ending="drop"))
@@ -137,7 +143,7 @@ def _instead(name: str, value: str, request_id: object, target: str) -> Answer |
         case "html":
             return Answer(_code(value, 200), HTML, _PAGE)
         case "not-found":
-            return json_not_found(request_id)
+            return style.not_found(request_id)
         case "garbage":
             return Answer(200, JSON, _GARBAGE)
         case "empty":
@@ -149,11 +155,9 @@ def _instead(name: str, value: str, request_id: object, target: str) -> Answer |
             exception, _, text = value.partition(":")
             text = text or _TEXTS.get(exception, "An error asked for by name.")
             full = _MODULES.get(exception, "") + exception
-            return json_error(request_id, full, (text,) if text else ())
+            return style.error(request_id, full, (text,) if text else ())
         case "result":
-            if not re.fullmatch(r"[1-9]\d\d", value):
-                return json_result(request_id, value)
-            return json_result(request_id, f"<Response 5 bytes [{value} {reason(int(value))}]>")
+            return style.result(request_id, style.result_of(value))
         case _:
             return None
 
@@ -164,6 +168,7 @@ class Faults:
     def __init__(self, fail_rate: float, drop_rate: float, seed: int | None) -> None:
         """fail_rate, drop_rate: share of uploads, 0 to 1; seed: makes chance repeat itself."""
         self._down_until = 0.0
+        self._database_down_until = 0.0
         self._fail_rate = fail_rate
         self._drop_rate = drop_rate
         self._chance = random.Random(seed)
@@ -176,6 +181,11 @@ class Faults:
     def down(self) -> bool:
         """Whether connections are closed as soon as they come."""
         return time.monotonic() < self._down_until
+
+    @property
+    def database_down(self) -> bool:
+        """Whether PostgreSQL refuses OpenSPP's connections (WIRE17.md section 7)."""
+        return time.monotonic() < self._database_down_until
 
     def of_name(self, name: str) -> Plan:
         """Return the faults that are written in a name; each call counts for -once and -twice.
@@ -201,7 +211,7 @@ class Faults:
             return self._seen[stem, token]
 
     def of_route(self, route: str) -> Plan:
-        """Return the faults set at run time for "login" or "upload", and those by chance."""
+        """Return the faults set at run time for one of ROUTES, and those by chance."""
         with self._lock:
             found = dict(self._set.get(route, {}))
             if found and self._times is not None:
@@ -222,11 +232,12 @@ class Faults:
     def set(self, order: Mapping[str, object]) -> str:
         """Set the faults from now on.
 
-        order: {"login": {NAME: VALUE}, "upload": {...}, "down": SECONDS, "times": N}; what it does
-        not name is well again, and all is after N requests. Returns what is wrong with it, else "".
+        order: {"login": {NAME: VALUE}, "upload": {...}, "search": {...}, "down": SECONDS,
+        "database_down": SECONDS, "times": N}; what it does not name is well again, and all is after
+        N requests that met one. Returns what is wrong with it, else "".
         """
         routes: dict[str, dict[str, str]] = {}
-        for route in ("login", "upload"):
+        for route in ROUTES:
             faults = order.get(route, {})
             if not isinstance(faults, dict):
                 return f"{route} must be an object of faults"
@@ -237,15 +248,18 @@ class Faults:
         times = order.get("times")
         if times is not None and (not isinstance(times, int) or times < 1):
             return "times must be a number from 1 on"
-        down = order.get("down", 0)
-        if isinstance(down, bool) or not isinstance(down, int | float):
-            return "down must be a number of seconds"
-        strange = sorted(set(order) - {"login", "upload", "down", "times"})
+        down = [order.get(name, 0) for name in _DOWN]
+        for name, seconds in zip(_DOWN, down, strict=True):
+            if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+                return f"{name} must be a number of seconds"
+        members = (*ROUTES, *_DOWN, "times")
+        strange = sorted(set(order) - set(members))
         if strange:
-            return f"unknown member {strange[0]!r}; known: login, upload, down, times"
+            return f"unknown member {strange[0]!r}; known: {', '.join(members)}"
         with self._lock:
             self._set, self._times = routes, times
-            self._down_until = time.monotonic() + down
+            until = [time.monotonic() + float(str(seconds)) for seconds in down]
+            self._down_until, self._database_down_until = until
         return ""
 
 

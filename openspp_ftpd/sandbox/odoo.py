@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from http.cookies import CookieError, SimpleCookie
-from typing import IO, Final
+from typing import Final
 
 from openspp_ftpd.sandbox import body
 from openspp_ftpd.sandbox.answers import (
@@ -17,14 +17,16 @@ from openspp_ftpd.sandbox.answers import (
     Early,
     HangUp,
     Request,
+    ScannerStyle,
     html_error,
     json_error,
     json_not_found,
     json_result,
 )
 from openspp_ftpd.sandbox.content import Content
-from openspp_ftpd.sandbox.documents import Documents, discard
+from openspp_ftpd.sandbox.documents import Documents
 from openspp_ftpd.sandbox.faults import NOTHING, Faults, Plan
+from openspp_ftpd.sandbox.keeping import Incoming
 from openspp_ftpd.sandbox.scanner_interface import OdooError, ScannerInterface, Setting
 
 _JSON_TYPES: Final = frozenset({"application/json", "application/json-rpc"})
@@ -159,7 +161,7 @@ class Odoo:
         if request.method != "POST":
             return html_error(405)
         plan = self._plan(route, params, incoming)
-        instead = plan.instead(request_id, request.base_url + request.target)
+        instead = plan.instead(ScannerStyle(), request_id, request.base_url + request.target)
         if instead is not None:
             return instead
         try:
@@ -171,7 +173,7 @@ class Odoo:
                     bool(context and context.get("image_no_postprocess")),
                     plan.seconds("slow"),
                 )
-                result = self._scanner.upload(params, incoming.file, setting)
+                result = self._scanner.upload(params, setting)
         except OdooError as error:
             return json_error(request_id, error.name, error.arguments)
         return replace(json_result(request_id, result), manner=plan.manner())
@@ -195,7 +197,7 @@ class _Incoming:
         by_name: Callable[[str], Plan] | None,
     ) -> None:
         self.plan = plan
-        self.file: IO[bytes] | None = None
+        self._files: list[Incoming] = []
         self._documents = documents
         self._pause = pause
         self._by_name = by_name
@@ -219,13 +221,14 @@ class _Incoming:
         self._pause(self.plan.seconds("stop-reading"))
         if self.plan.has("drop-in-body") or self.plan.has("reset-in-body"):
             raise HangUp(reset=self.plan.has("reset-in-body"))
-        discard(self.file)
-        self.file = self._documents.new_file()
-        return Content(self.file)
+        file = self._documents.new_file()
+        self._files.append(file)
+        return Content(file)
 
     def close(self) -> None:
         """The request has been handled: what was not stored is thrown away."""
-        discard(self.file)
+        for file in self._files:
+            file.discard()
 
 
 def _session_of(request: Request) -> tuple[str, bool]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO, Final
+from typing import Final
 
 from openspp_ftpd.sandbox import images
 from openspp_ftpd.sandbox.answers import reason
@@ -98,8 +98,8 @@ class ScannerInterface:
             return "<Response 7 bytes [200 OK]>"
         return _refused(user)
 
-    def upload(self, params: Mapping[str, object], file: IO[bytes] | None, setting: Setting) -> str:
-        """Return what /dms/upload answers; file: where the content is. Raises OdooError."""
+    def upload(self, params: Mapping[str, object], setting: Setting) -> str:
+        """Return what /dms/upload answers. Raises OdooError."""
         username, password = params.get("username"), params.get("password")
         if not username or not password:
             return _refused(400)
@@ -113,7 +113,7 @@ class ScannerInterface:
             return _refused(user)
         if not user.directory:
             return _refused(400)
-        self._create(user, str(filename), content, file, setting)
+        self._create(user, str(filename), content, setting)
         return "<Response 7 bytes [200 OK]>"
 
     def _find(self, username: object, password: object) -> User | int:
@@ -125,9 +125,7 @@ class ScannerInterface:
             return 401
         return user if user.scanner else 403
 
-    def _create(
-        self, user: User, name: str, content: object, file: IO[bytes] | None, setting: Setting
-    ) -> None:
+    def _create(self, user: User, name: str, content: object, setting: Setting) -> None:
         # Where several things are wrong at once this order is the recorded one, as far as known.
         language = setting.language
         if not user.documents_group:
@@ -151,7 +149,7 @@ class ScannerInterface:
         self._pause(self._rules.slow_upload + setting.seconds + user.store_delay)
         if altered:
             content.alter()
-        self._documents.add(user.login, name, content, file, altered=altered)
+        self._documents.add(user.login, name, content, altered=altered)
 
     def _check_content(self, name: str, content: Content, setting: Setting) -> bool:
         """Refuse what OpenSPP refuses. Returns whether it would change the content."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import socket
 import socketserver
 import ssl
@@ -19,7 +21,15 @@ from io import BufferedIOBase
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
-from openspp_ftpd.sandbox.answers import Answer, Early, HangUp, Request, html_error, reason
+from openspp_ftpd.sandbox.answers import (
+    Answer,
+    BodyCut,
+    Early,
+    HangUp,
+    Request,
+    html_error,
+    reason,
+)
 from openspp_ftpd.sandbox.site import Site
 
 _PIECE: Final = 256 * 1024
@@ -28,14 +38,6 @@ _SESSION_SECONDS: Final = 90 * 24 * 60 * 60
 _LINGER_SECONDS: Final = 2.0
 _HANDSHAKE_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 5.0
-
-
-class BodyCut(Exception):
-    """The body ended or paused for too long before it was whole; answer: None closes without."""
-
-    def __init__(self, answer: Answer | None) -> None:
-        super().__init__("the body was cut")
-        self.answer = answer
 
 
 class RequestBody:
@@ -58,18 +60,18 @@ class RequestBody:
         if self._chunked:
             yield from self._chunks()
         else:
-            yield from self._bytes(html_error(400), html_error(400))
+            yield from self._bytes(html_error(400), html_error(400), chunked=False)
 
-    def _bytes(self, cut: Answer, paused: Answer | None) -> Iterator[bytes]:
+    def _bytes(self, cut: Answer, paused: Answer | None, *, chunked: bool) -> Iterator[bytes]:
         while self._left:
             try:
                 piece = self._stream.read1(min(self._left, _PIECE))
             except TimeoutError:
-                raise BodyCut(paused) from None
+                raise BodyCut("paused", paused, chunked=chunked) from None
             except ssl.SSLError:
-                raise BodyCut(None) from None
+                raise BodyCut("cut", None, chunked=chunked) from None
             if not piece:
-                raise BodyCut(cut)
+                raise BodyCut("cut", cut, chunked=chunked)
             self._left -= len(piece)
             yield piece
 
@@ -78,7 +80,7 @@ class RequestBody:
             self._left = self._chunk_size()
             if not self._left:
                 break
-            yield from self._bytes(html_error(500), None)
+            yield from self._bytes(html_error(500), None, chunked=True)
             self._line()
         while self._line().strip():
             continue
@@ -89,15 +91,15 @@ class RequestBody:
         try:
             return int(size, 16)
         except ValueError:
-            raise BodyCut(html_error(500)) from None
+            raise BodyCut("cut", html_error(500), chunked=True) from None
 
     def _line(self) -> bytes:
         try:
             line = self._stream.readline(_LONGEST_LINE)
         except TimeoutError:
-            raise BodyCut(None) from None
+            raise BodyCut("paused", None, chunked=True) from None
         if not line.endswith(b"\n"):
-            raise BodyCut(html_error(500))
+            raise BodyCut("cut", html_error(500), chunked=True)
         return line
 
 
@@ -174,8 +176,6 @@ class Connection(BaseHTTPRequestHandler):
     """One connection of a client."""
 
     server: SandboxServer
-    server_version = "Werkzeug/0.16.1"
-    sys_version = "Python/3.9.18"
     headers: Message
 
     def setup(self) -> None:
@@ -184,7 +184,9 @@ class Connection(BaseHTTPRequestHandler):
             self.request.settimeout(_HANDSHAKE_SECONDS)
             self.request = self.server.tls.wrap_socket(self.request, server_side=True)
         self.request.settimeout(self.server.socket_timeout or None)
-        if self.server.keep_alive:
+        banner = self.server.site.banner
+        self.server_version, self.sys_version = banner.server, banner.python
+        if self.server.keep_alive or banner.closes_by_header:
             self.protocol_version = "HTTP/1.1"
         super().setup()
 
@@ -271,7 +273,14 @@ class Connection(BaseHTTPRequestHandler):
             return
         if last or manner.cut or not self.server.keep_alive:
             self.close_connection = True
-        head = self._head(answer)
+        if answer.file is not None:
+            with answer.file as file:
+                length = file.seek(0, os.SEEK_END)
+                file.seek(0)
+                self.wfile.write(self._head(answer, length))
+                shutil.copyfileobj(file, self.wfile, _PIECE)
+            return
+        head = self._head(answer, len(answer.body))
         body = b"" if self.command == "HEAD" else answer.body
         if manner.chunked and self.server.keep_alive:
             body = b"".join(
@@ -285,7 +294,7 @@ class Connection(BaseHTTPRequestHandler):
         self._trickle(head, manner.head_over)
         self._trickle(body, manner.body_over)
 
-    def _head(self, answer: Answer) -> bytes:
+    def _head(self, answer: Answer, length: int) -> bytes:
         nginx = bool(self.server.keep_alive)
         lines = [
             f"{self.protocol_version} {answer.status} {reason(answer.status)}",
@@ -294,7 +303,7 @@ class Connection(BaseHTTPRequestHandler):
         if answer.manner.chunked and nginx:
             lines.append("Transfer-Encoding: chunked")
         else:
-            lines.append(f"Content-Length: {len(answer.body)}")
+            lines.append(f"Content-Length: {length}")
         lines += [f"{name}: {value}" for name, value in answer.headers]
         if answer.session:
             expires = time.strftime(
@@ -304,7 +313,7 @@ class Connection(BaseHTTPRequestHandler):
                 f"Set-Cookie: session_id={answer.session}; Expires={expires}; "
                 f"Max-Age={_SESSION_SECONDS}; HttpOnly; Path=/"
             )
-        if nginx:
+        if nginx or self.server.site.banner.closes_by_header:
             lines.append(f"Connection: {'close' if self.close_connection else 'keep-alive'}")
         lines.append(f"Server: {'nginx' if nginx else self.version_string()}")
         lines.append(f"Date: {formatdate(usegmt=True)}")

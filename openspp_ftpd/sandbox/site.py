@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import hmac
 import json
-import threading
-from collections.abc import Sequence
-from typing import Final
+from datetime import datetime
+from typing import Any, Final, Protocol
 
-from openspp_ftpd.sandbox import body, page
-from openspp_ftpd.sandbox.answers import HTML, JSON, Answer, Request, html_error
+from openspp_ftpd.sandbox.accounts import Accounts
+from openspp_ftpd.sandbox.answers import HTML, JSON, Answer, Banner, Request, html_error
+from openspp_ftpd.sandbox.databases import Databases
 from openspp_ftpd.sandbox.documents import Documents
 from openspp_ftpd.sandbox.faults import Faults
-from openspp_ftpd.sandbox.odoo import Odoo
-from openspp_ftpd.sandbox.scanner_interface import Rules, ScannerInterface
-from openspp_ftpd.sandbox.users import Users
+from openspp_ftpd.sandbox.page import Page
+from openspp_ftpd.sandbox.waiting import Waiting
 
 _MOST: Final = 64 * 1024
+
+
+class Application(Protocol):
+    """An OpenSPP: what answers every request that is not for the sandbox itself."""
+
+    def answer(self, request: Request) -> Answer:
+        """Return the answer. Raises HangUp, Early, BodyCut, and OSError when a disk is full."""
 
 
 class Site:
@@ -24,57 +29,40 @@ class Site:
 
     def __init__(
         self,
-        users: Users,
+        application: Application,
         documents: Documents,
-        rules: Rules,
         faults: Faults,
+        waiting: Waiting,
+        banner: Banner,
+        page: Page,
         *,
-        databases: Sequence[str] = (),
-        key: str = "",
-        kept: bool = False,
-        small: int = body.SMALL,
+        control: bool,
+        databases: Databases | None = None,
     ) -> None:
-        """key: the page is at /KEY/ and there is no control surface; "": the page is at /.
-
-        kept: the documents stay in a folder; small: bytes up to which a body is read at once.
+        """control: tests may set faults; databases: those of Odoo's own API, whose keys they may
+        change too.
         """
         self.documents = documents
+        self.databases = databases
         self.faults = faults
-        self._key = key
-        self._kept = kept
-        self._stopping = threading.Event()
-        scanner = ScannerInterface(users, documents, rules, self.pause)
-        self._odoo = Odoo(scanner, documents, faults, databases, self.pause, small)
-
-    def pause(self, seconds: float) -> None:
-        """Wait, but not when the server stops: what is under way is then finished at once."""
-        if seconds > 0:
-            self._stopping.wait(seconds)
-
-    def stop(self) -> None:
-        """End all waiting."""
-        self._stopping.set()
+        self.banner = banner
+        self.pause = waiting.pause
+        self.stop = waiting.stop
+        self._application = application
+        self._page = page
+        self._control_is_there = control
 
     def answer(self, request: Request) -> Answer:
-        """Return the answer to a request. Raises what Odoo.answer raises."""
-        shown = self._shown(request)
+        """Return the answer to a request. Raises what the application raises."""
+        shown = self._page.answer(request)
         if shown is not None:
             return shown
-        if not self._key and request.path.startswith("/sandbox/"):
+        if self._control_is_there and request.path.startswith("/sandbox/"):
             return self._control(request)
-        return self._odoo.answer(request)
-
-    def _shown(self, request: Request) -> Answer | None:
-        expected = f"/{self._key}/" if self._key else "/"
-        given = request.path.encode("utf-8", "replace")
-        if request.method != "GET" or not hmac.compare_digest(given, expected.encode()):
-            return None
-        documents = self.documents.latest(page.SHOWN)
-        total = documents[0].number if documents else 0
-        return page.show(documents, total, kept=self._kept)
+        return self._application.answer(request)
 
     def _control(self, request: Request) -> Answer:
-        """Answer the tests: what arrived, which faults there shall be, which file is archived."""
+        """Answer the tests: what arrived, which faults there shall be, what is archived."""
         given = b"".join(request.pieces()) if (request.length or 0) <= _MOST else b""
         if (request.method, request.path) == ("GET", "/sandbox/documents"):
             listed = [document.as_object() for document in self.documents.all()]
@@ -94,8 +82,28 @@ class Site:
             case "/sandbox/archive":
                 found = self.documents.archive(str(order.get("user")), str(order.get("filename")))
                 wrong = "" if found else "there is no such file"
+            case "/sandbox/key" if self.databases is not None:
+                wrong = _changed(self.databases.accounts, order)
             case _:
                 return html_error(404)
         if wrong:
             return Answer(400, HTML, f"{wrong}\n".encode())
         return Answer(200, JSON, b"{}")
+
+
+def _changed(accounts: Accounts, order: dict[str, Any]) -> str:
+    """Change a user's API key. Returns what is wrong with the order, else ""."""
+    removed, expires = order.get("removed", False), order.get("expires")
+    strange = sorted(set(order) - {"user", "removed", "expires"})
+    if strange:
+        return f"unknown member {strange[0]!r}; known: user, removed, expires"
+    if not isinstance(removed, bool):
+        return "removed must be true or false"
+    try:
+        when = None if expires is None else datetime.fromisoformat(str(expires))
+    except ValueError:
+        return "expires must be a time, such as 2026-12-01T00:00:00"
+    if when is not None and when.tzinfo is not None:
+        return "expires must be in UTC, without a zone"
+    found = accounts.change_key(str(order.get("user")), removed=removed, expires=when)
+    return "" if found else "there is no such user"

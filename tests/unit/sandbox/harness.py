@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from openspp_ftpd.sandbox import body
+from openspp_ftpd.sandbox.assembly import Design, site_of
+from openspp_ftpd.sandbox.databases import Databases, Setup
 from openspp_ftpd.sandbox.documents import Documents
 from openspp_ftpd.sandbox.faults import Faults
+from openspp_ftpd.sandbox.own_api import MOST_19
 from openspp_ftpd.sandbox.scanner_interface import Rules
 from openspp_ftpd.sandbox.server import SandboxServer
-from openspp_ftpd.sandbox.site import Site
-from openspp_ftpd.sandbox.users import RECORDED, User, Users
+from openspp_ftpd.sandbox.users import User
 
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 OK = "<Response 7 bytes [200 OK]>"
@@ -63,6 +65,7 @@ class OpenSPP:
 
     server: SandboxServer
     documents: Documents
+    databases: Databases | None = None
 
     @property
     def port(self) -> int:
@@ -133,29 +136,34 @@ def split(received: bytes) -> Answer:
 @contextlib.contextmanager
 def openspp(
     *,
-    users: tuple[User, ...] = RECORDED,
+    users: tuple[User, ...] = (),
+    recorded: bool = True,
     rules: Rules | None = None,
     folder: Path | None = None,
     record: Path | None = None,
+    interface: str = "scanner",
     databases: tuple[str, ...] = (),
+    setup: Setup | None = None,
     key: str = "",
     small: int = body.SMALL,
+    most: int = MOST_19,
     faults: Faults | None = None,
     keep_alive: float = 0.0,
     socket_timeout: float = 0.0,
 ) -> Iterator[OpenSPP]:
     """Run an embedded OpenSPP."""
     documents = Documents(folder, record)
-    site = Site(
-        Users(users),
-        documents,
+    design = Design(
+        interface,
+        users,
+        recorded,
         rules or Rules(),
-        faults or Faults(0, 0, None),
-        databases=databases,
-        key=key,
-        kept=folder is not None,
-        small=small,
+        setup or Setup(databases),
+        key,
+        small,
+        most,
     )
+    site = site_of(design, documents, faults or Faults(0, 0, None), kept=folder is not None)
     server = SandboxServer(
         ("127.0.0.1", 0),
         socket.AF_INET,
@@ -166,7 +174,7 @@ def openspp(
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield OpenSPP(server, documents)
+        yield OpenSPP(server, documents, site.databases)
     finally:
         server.shutdown()
         server.stop()

@@ -18,6 +18,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,7 +82,7 @@ class TestStart:
         with running() as (_, line):
             expected = (
                 r"Embedded OpenSPP listens on http://127\.0\.0\.1:\d+ "
-                r"\(for trying only; nothing is kept\)\n"
+                r"\(for trying only; the newest documents stay in memory\)\n"
             )
             assert re.fullmatch(expected, line)
             assert upload(url_in(line), "a.pdf", b"x") == OK
@@ -237,7 +238,69 @@ class TestTLS:
         assert document["sha256"] == hashlib.sha256(content).hexdigest()
 
 
+class TestInterfaces:
+    def test_all_have_a_port_each_and_one_record(self, tmp_path: Path) -> None:
+        record = tmp_path / "record"
+        with running("--api", "all", "--record", str(record), lines=4) as (_, text):
+            first, *others = text.splitlines()
+            urls = [url_in(line) for line in others]
+            assert len(set(urls)) == 3
+            assert url_in(first) == urls[0]
+            assert [line.split("--api ")[1].split(":")[0] for line in others] == [
+                "scanner",
+                "odoo17",
+                "odoo19",
+            ]
+            assert upload(urls[0], "a.pdf", b"x") == OK
+            assert post(f"{urls[1]}/jsonrpc", VERSION)["result"]["server_serie"] == "17.0"
+            assert post(f"{urls[2]}/jsonrpc", VERSION)["result"]["server_serie"] == "19.0"
+            for number, url in ((17, urls[1]), (19, urls[2])):
+                assert own_api_upload(url, number, "b.pdf", b"y")
+        stored = [json.loads(line) for line in record.read_text().splitlines()]
+        assert [line.get("api") for line in stored] == [None, "odoo17", "odoo19"]
+
+    def test_wrong_filter_is_told_in_one_line(self) -> None:
+        status, error = ended("--listen", "127.0.0.1:0", "--database-filter", "(")
+        assert status == 2
+        assert error.startswith("openspp-ftpd sandbox: --database-filter: ")
+        assert error.count("\n") == 1
+
+
+VERSION = {"params": {"service": "common", "method": "version", "args": []}}
+
+
+def post(url: str, value: object, **headers: str) -> Any:
+    """Post JSON and return the JSON that comes back; a header's name is written with _ for -."""
+    sent = {name.replace("_", "-"): text for name, text in headers.items()}
+    request = urllib.request.Request(
+        url, json.dumps(value).encode(), {"Content-Type": "application/json", **sent}
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.loads(answer.read())
+
+
+def own_api_upload(url: str, version: int, name: str, content: bytes) -> Any:
+    """Store a document as alice by Odoo's own API."""
+    file = base64.b64encode(content).decode()
+    vals = {"name": name, "directory_id": 2, "content": file, "image_1920": False}
+    if version == 19:
+        named = {"vals": vals, "specification": {}}
+        authorization = "bearer scan-alice"
+        return post(f"{url}/json/2/spp.dms.file/web_save", named, Authorization=authorization)
+    args = ["spp17", 6, "scan-alice", "spp.dms.file", "web_save", [[], vals]]
+    params = {"service": "object", "method": "execute_kw", "args": [*args, {"specification": {}}]}
+    return post(f"{url}/jsonrpc", {"params": params})["result"]
+
+
 class TestMemory:
+    @pytest.mark.parametrize("version", [17, 19])
+    def test_does_not_grow_with_a_document_by_the_own_api(self, version: int) -> None:
+        with running("--api", f"odoo{version}") as (process, line):
+            own_api_upload(url_in(line), version, "small.bin", b"x")
+            before = highest(process.pid)
+            own_api_upload(url_in(line), version, "large.bin", b"x" * 32 * 1024 * 1024)
+            assert highest(process.pid) - before < 8 * 1024
+
     def test_does_not_grow_with_a_document(self) -> None:
         with running("--max-size", "100") as (process, line):
             upload(url_in(line), "small.bin", b"x")
