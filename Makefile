@@ -6,14 +6,21 @@ LINT := build/lint
 SOURCES := setup.py openspp_ftpd tests debian/man_pages.py
 unexport PYTHONHOME PYTHONPATH
 
-.PHONY: help deps demo test containers quick coverage lint format deb repo piuparts clean
+.PHONY: help deps demo test containers bench quick faults fuzz coverage lint format deb repo clean
 
 help:
 	@echo 'make deps      install what running and testing need (Debian 12 or 13, root or sudo)'
 	@echo 'make demo      show a scan travel from a scanner into an embedded OpenSPP'
 	@echo '               ONCE=1 stops after the sample, LISTEN=ADDRESS:PORT listens elsewhere'
-	@echo 'make test      check the source, run the quick and the slow tests'
+	@echo 'make test      check the source, run the quick and the slow tests, and those of the next'
 	@echo 'make containers  install and run the package on booted Debian 12 and 13 (root)'
+	@echo 'make bench     measure beside vsftpd, pure-ftpd and pyftpdlib (root, two cores to itself)'
+	@echo '               WORK=many,scan PEER=ours-1,curl RUNS=3 choose, JSON=FILE keeps all figures,'
+	@echo '               WORK=soak SCANS=20000 sends that many, with failing ones between'
+	@echo 'make fuzz      feed everything random input for SECONDS=600, and print what was tried;'
+	@echo '               SEED=NUMBER TARGET=NAME plays a failure again'
+	@echo 'make faults    let 32 scanners upload while everything goes wrong, and count (root);'
+	@echo '               STRIKES=10 times each, SEED=NUMBER plays a failure again'
 	@echo 'make quick     run the quick tests alone, as pytest does'
 	@echo 'make coverage  run the quick tests and write build/coverage/html'
 	@echo 'make lint      check the source with black, ruff and mypy'
@@ -21,8 +28,6 @@ help:
 	@echo 'make deb       build the Debian packages into dist'
 	@echo 'make repo      make a signed apt repository of them in dist/repo'
 	@echo '               KEY=NAME signs with a key of your own'
-	@echo 'make piuparts  install, remove and purge the package in a fresh Debian (root; needs'
-	@echo '               piuparts and mmdebstrap); SUITE=trixie takes Debian 13'
 	@echo 'make clean     remove what these commands left'
 
 deps:
@@ -33,9 +38,24 @@ demo: deps
 
 test: deps lint
 	$(PYTHON) -m pytest tests/unit tests/acceptance
+	$(PYTHON) -m pytest tests/fuzz
+	$(PYTHON) -m pytest --strikes=1 tests/faults
+	$(PYTHON) -m tests.container
 
 containers: deps
-	tests/container/run
+	$(PYTHON) -m tests.container
+
+bench: deps
+	@$(PYTHON) -m tests.bench $(if $(WORK),--work $(WORK)) $(if $(PEER),--peer $(PEER)) \
+	    $(if $(RUNS),--runs $(RUNS)) $(if $(SCANS),--scans $(SCANS)) $(if $(JSON),--json $(JSON))
+
+# A minute of this, always with the same inputs, is in `make test`.
+fuzz: deps
+	$(PYTHON) -m pytest tests/fuzz -o faulthandler_timeout=0 --fuzz-seconds $(or $(SECONDS),600) \
+	    $(if $(SEED),--fuzz-seed $(SEED)) $(if $(TARGET),-k '$(TARGET)')
+
+faults: deps
+	$(PYTHON) -m pytest -v --strikes=$(or $(STRIKES),10) $(if $(SEED),--seed=$(SEED)) tests/faults
 
 quick:
 	$(PYTHON) -m pytest
@@ -79,9 +99,6 @@ build/pyftpdlib: $(wildcard debian/pyftpdlib/*)
 repo: deb
 	@debian/repository/build dist dist/repo $(KEY)
 	@ls dist/repo/*
-
-piuparts: repo
-	debian/piuparts dist/repo $(or $(SUITE),bookworm) build/piuparts
 
 clean:
 	rm -rf build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

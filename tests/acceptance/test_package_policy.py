@@ -370,7 +370,6 @@ class TestRepository:
     "script",
     [
         "debian/build",
-        "debian/piuparts",
         "debian/repository/build",
         "debian/pyftpdlib/build",
         "debian/openspp-ftpd.postinst",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,13 +15,14 @@ from tests.acceptance.openspp_doubles import OpenSPPDouble
 from tests.acceptance.promises import Gateway
 from tests.container.gateways import gateway_on
 from tests.container.installed import CONFIGURATION, Installed, install, installed_on, set_up
-from tests.container.machine import Machine, NoMachine
 from tests.container.packages import Repositories, repositories_in
-from tests.container.roots import RELEASES, NoRoot, root_of
+from tests.container.ready import NotHere, fresh_root
+from tests.container.roots import RELEASES
 
 _MACHINE = pytest.StashKey[Installed]()
 
 Booted = AbstractContextManager[Installed]
+Booting = Callable[[Path | None], Booted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +44,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session", params=RELEASES)
 def root(request: pytest.FixtureRequest) -> Path:
     """A fresh Debian that has booted here once, without anything of ours on it."""
-    if os.geteuid() != 0:
-        pytest.skip("booting machines needs root")
-    missing = [name for name in ("mmdebstrap", "systemd-nspawn") if not shutil.which(name)]
-    if missing:
-        pytest.skip(f"{' and '.join(missing)} cannot be found: make deps")
     try:
-        found = root_of(request.param)
-        Machine(found).stop()
-    except (NoRoot, NoMachine) as reason:
+        return fresh_root(request.param)
+    except NotHere as reason:
         pytest.skip(str(reason))
-    return found
 
 
 @pytest.fixture(scope="session")
@@ -68,8 +60,8 @@ def repositories(
 
 
 @pytest.fixture(scope="session")
-def booting(root: Path, repositories: Repositories) -> Callable[[Path], Booted]:
-    """Boot a machine with the repositories at hand, from what another one wrote."""
+def booting(root: Path, repositories: Repositories) -> Booting:
+    """Boot a machine with the repositories at hand, from what another one wrote or a fresh one."""
     return partial(installed_on, root, repositories)
 
 
@@ -89,8 +81,17 @@ def installation(
 
 
 @pytest.fixture
+def bare(booting: Booting, request: pytest.FixtureRequest) -> Iterator[Installed]:
+    """A machine before the installation; only the repository is known to it."""
+    with booting(None) as machine:
+        request.node.stash[_MACHINE] = machine
+        machine.add_repository()
+        yield machine
+
+
+@pytest.fixture
 def fresh(
-    booting: Callable[[Path], Booted], installation: Installation, request: pytest.FixtureRequest
+    booting: Booting, installation: Installation, request: pytest.FixtureRequest
 ) -> Iterator[Installed]:
     """A machine after the installation and a boot; nothing is configured yet."""
     with booting(installation.installed) as machine:
@@ -99,7 +100,7 @@ def fresh(
 
 
 @pytest.fixture(scope="session")
-def pristine(booting: Callable[[Path], Booted], installation: Installation) -> Iterator[Installed]:
+def pristine(booting: Booting, installation: Installation) -> Iterator[Installed]:
     """What `untouched` is."""
     with booting(installation.installed) as machine:
         yield machine
@@ -114,7 +115,7 @@ def untouched(pristine: Installed, request: pytest.FixtureRequest) -> Installed:
 
 @pytest.fixture
 def machine(
-    booting: Callable[[Path], Booted], installation: Installation, request: pytest.FixtureRequest
+    booting: Booting, installation: Installation, request: pytest.FixtureRequest
 ) -> Iterator[Installed]:
     """A machine with the daemon running and an embedded OpenSPP behind it."""
     with booting(installation.configured) as machine:
@@ -124,7 +125,7 @@ def machine(
 
 
 @pytest.fixture(scope="session")
-def lasting(booting: Callable[[Path], Booted], installation: Installation) -> Iterator[Installed]:
+def lasting(booting: Booting, installation: Installation) -> Iterator[Installed]:
     """What `running` is."""
     with booting(installation.configured) as machine:
         machine.wait_for_openspp()
@@ -139,7 +140,7 @@ def running(lasting: Installed, request: pytest.FixtureRequest) -> Installed:
 
 
 @pytest.fixture(scope="session")
-def spare(booting: Callable[[Path], Booted], installation: Installation) -> Iterator[Installed]:
+def spare(booting: Booting, installation: Installation) -> Iterator[Installed]:
     """What `broken` is; in the end, with a good configuration, it serves again."""
     with booting(installation.configured) as machine:
         machine.wait_for_openspp()
@@ -159,9 +160,7 @@ def broken(spare: Installed, request: pytest.FixtureRequest) -> Iterator[Install
 
 
 @pytest.fixture(scope="module")
-def table_machine(
-    booting: Callable[[Path], Booted], installation: Installation
-) -> Iterator[Installed]:
+def table_machine(booting: Booting, installation: Installation) -> Iterator[Installed]:
     """A machine for the table of uploads that fail."""
     with booting(installation.configured) as machine:
         machine.wait_for_openspp()
@@ -185,9 +184,27 @@ def gateway(
         running_gateway.check()
 
 
+@pytest.fixture
+def tls_gateway(
+    running_gateway: Gateway, table_machine: Installed, request: pytest.FixtureRequest
+) -> Iterator[Gateway]:
+    """The same with little patience, and with the option that a row names."""
+    request.node.stash[_MACHINE] = table_machine
+    options = {"close_notify": "log", "check_content": "doubtful", "data_idle": "3s"}
+    if option := getattr(request, "param", ""):
+        _, name, options[name] = option.split()
+    before = table_machine.read(CONFIGURATION)
+    table_machine.configure(**options)
+    if table_machine.read(CONFIGURATION) != before:
+        table_machine.systemctl("restart")
+    with table_machine.network():
+        yield running_gateway
+        running_gateway.check()
+
+
 @pytest.fixture(scope="module")
 def running_double(
-    booting: Callable[[Path], Booted],
+    booting: Booting,
     installation: Installation,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Gateway, OpenSPPDouble, Installed]]:

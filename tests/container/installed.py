@@ -6,12 +6,13 @@ import contextlib
 import json
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from tests.acceptance import promises
 from tests.acceptance.documents import sha256
-from tests.acceptance.promises import pdf, unique, until
+from tests.acceptance.promises import pdf, unique
 from tests.acceptance.scanner import Scanner
 from tests.container.machine import Machine, Ran
 from tests.container.packages import Repositories
@@ -31,6 +32,11 @@ ExecStart=/usr/bin/openspp-ftpd sandbox --record {_RECORD} OPTIONS
 [Install]
 WantedBy=multi-user.target
 """
+
+
+def until(condition: Callable[[], Any], seconds: float = 60) -> bool:
+    """Whether `condition` became true in time, on a busy machine too."""
+    return promises.until(condition, seconds)
 
 
 class Installed(Machine):
@@ -178,5 +184,6 @@ def set_up(root: Path, repositories: Repositories, installed: Path, layer: Path)
     with installed_on(root, repositories, installed) as machine:
         machine.start_openspp()
         machine.configure(url=machine.url)
-        machine.systemctl("start")
+        started = machine.attempt("systemctl", "start", "openspp-ftpd")
+        assert started.status == 0, machine.journal("--unit=openspp-ftpd")
         machine.halt(layer)

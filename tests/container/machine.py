@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import itertools
 import json
 import os
 import shlex
@@ -23,11 +22,10 @@ from typing import Any, Final, NamedTuple, Self
 
 _PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
 _ENVIRONMENT: Final = (f"PATH={_PATH}", "HOME=/root", "LANG=C.UTF-8", "TERM=dumb")
-_BOOT_SECONDS: Final = 60.0
+_BOOT_SECONDS: Final = 120.0
 _POWER_OFF: Final = signal.SIGRTMIN + 4  # systemd(1)
 _CLONE_NEWNET: Final = 0x40000000
 _CGROUPS: Final = Path("/sys/fs/cgroup")
-_numbers = itertools.count()
 
 # Mounts are private to this process and go with it. The working folder is the lower layer, for a
 # path in an option of mount must not have a comma or colon in it.
@@ -70,16 +68,16 @@ class Machine:
     def __init__(
         self, root: Path, layer: Path | None = None, binds: Mapping[Path, str] | None = None
     ) -> None:
-        self._name = f"openspp-ftpd-{os.getpid()}-{next(_numbers)}"
         self._leader = 0
         self._state = Path(tempfile.mkdtemp(prefix="machine-"))
-        self._cgroups = _own_cgroups(self._name)
+        self._cgroups = _own_cgroups(self._state.name)
         self._console = tempfile.TemporaryFile()  # noqa: SIM115, closed by stop
         command = ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "sh", "-ceu", _BOOT]
         command += ["boot", str(self._state), str(layer or "")]
         command += [" ".join(f"{each}/cgroup.procs" for each in self._cgroups)]
         command += ["--quiet", "--boot", "--register=no", "--keep-unit", "--private-network"]
-        command += [f"--machine={self._name}", "--hostname=office", "--notify-ready=yes"]
+        command += ["--notify-ready=yes"]
+        command += [f"--machine={self._state.name.replace('_', '0')}", "--hostname=office"]
         command += ["--console=pipe", "--link-journal=no", "--resolv-conf=off", "--timezone=off"]
         command += [f"--bind-ro={source}:{target}" for source, target in (binds or {}).items()]
         with (
@@ -170,7 +168,7 @@ class Machine:
         """All that it wrote to its disk, as files."""
         return Path(f"/proc/{self._nspawn.pid}/root{self._state}/upper")
 
-    def attempt(self, *command: str, stdin: str = "", seconds: float = 120) -> Ran:
+    def attempt(self, *command: str, stdin: str = "", seconds: float = 300) -> Ran:
         """Run a command as root and wait for its end, whatever that is."""
         enter = ["nsenter", f"--target={self._leader}", "--mount", "--uts", "--ipc", "--net"]
         ran = subprocess.run(
@@ -184,7 +182,7 @@ class Machine:
         )
         return Ran(ran.returncode, ran.stdout)
 
-    def run(self, *command: str, stdin: str = "", seconds: float = 120) -> str:
+    def run(self, *command: str, stdin: str = "", seconds: float = 300) -> str:
         """Run a command as root that must end well; what it says on both channels."""
         ran = self.attempt(*command, stdin=stdin, seconds=seconds)
         assert ran.status == 0, f"{shlex.join(command)} ended with {ran.status}:\n{ran.output}"

@@ -16,7 +16,10 @@ POOL: Final = "/srv/debian"
 """Within a root: a repository of those Debian packages that the package may need."""
 
 _INSTALLED: Final = "curl,iproute2,man-db,procps,systemd-sysv"
-_NEEDED: Final = "python3 python3-openssl python3-requests python3-systemd ssl-cert"
+_TOOLS: Final = "autopkgtest"  # Debian's tool for a package's own tests, as the release has it
+_NEEDED: Final = (
+    "python3 python3-openssl python3-prometheus-client python3-requests python3-systemd ssl-cert"
+)
 _NEEDED_BY_RELEASE: Final = {
     "bookworm": _NEEDED,
     "trixie": f"{_NEEDED} python3-pyasyncore python3-standard-asynchat",
@@ -26,6 +29,8 @@ _FILL_POOL: Final = f"""\
 set -e
 chroot "$1" apt-get clean
 chroot "$1" apt-get install --yes --quiet --download-only NEEDED < /dev/null
+chroot "$1" apt-get install --yes --quiet --download-only --no-install-recommends \
+    {_TOOLS} < /dev/null
 mkdir -p "$1{POOL}"
 mv "$1"/var/cache/apt/archives/*.deb "$1{POOL}"
 cd "$1{POOL}"
@@ -53,7 +58,7 @@ def root_of(release: str) -> Path:
     new = CACHE / f"{release}-new"
     log = CACHE.with_name(f"roots-{release}.log")
     command = ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={_INSTALLED}"]
-    command += [f"--customize-hook={hook}", release, str(new)]
+    command += [f"--customize-hook={hook}", release, str(new), *_mirror()]
     try:
         with log.open("wb") as output:
             subprocess.run(
@@ -65,7 +70,16 @@ def root_of(release: str) -> Path:
                 timeout=900,
             )
     except (OSError, subprocess.SubprocessError) as error:
-        last = log.read_text(errors="replace").strip().splitlines()[-1:] or [str(error)]
-        raise NoRoot(f"mmdebstrap made no {release}: {last[0]} ({log} has more)") from None
+        said = log.read_text(errors="replace").splitlines()
+        first = next((line for line in said if line.startswith("E: ")), str(error))
+        raise NoRoot(f"mmdebstrap made no {release}: {first} ({log} has more)") from None
     new.rename(root)
     return root
+
+
+def _mirror() -> list[str]:
+    """Debian's mirror as this machine's apt has it; none for mmdebstrap's own choice."""
+    command = ["apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI)"]
+    told = subprocess.run([*command, "Created-By: Packages"], stdout=subprocess.PIPE, text=True)
+    found = [line.split()[-1] for line in told.stdout.splitlines() if line.startswith("Debian ")]
+    return [uri for uri in found if "security" not in uri][:1]

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.acceptance.promises import until
-from tests.container.installed import CONFIGURATION, PORT, Installed
+from tests.container.installed import CONFIGURATION, PORT, Installed, until
 
 _HOLD = "import socket, time; held = socket.create_server(('0.0.0.0', 8002)); time.sleep(600)"
 
@@ -18,7 +17,7 @@ def mistyped(machine: Installed) -> tuple[str, ...]:
 
 
 def unknown(machine: Installed) -> tuple[str, ...]:
-    machine.write(CONFIGURATION, machine.read(CONFIGURATION) + "nosuch = 1\n")
+    machine.sh(f"sed -i 's|^.log.$|[log]\\nnosuch = 1|' {CONFIGURATION}")
     return (f"{machine.line_of('nosuch')}: 'nosuch' is no option of [log]", "there are level")
 
 
@@ -56,7 +55,7 @@ def writable_by_others(machine: Installed) -> tuple[str, ...]:
 
 
 def spool_on_disk(machine: Installed) -> tuple[str, ...]:
-    machine.configure(directory="/srv")
+    machine.sh(f"sed -i 's|^#directory = /var/.*|directory = /srv|' {CONFIGURATION}")
     return (f"{machine.line_of('directory')}: [uploads] directory: /srv", "tmpfs")
 
 
@@ -98,8 +97,8 @@ class TestPortInUse:
         status = machine.refuses("start")
         assert f"0.0.0.0:{PORT} cannot be listened on: Address already in use" in status
         said = f"Port {PORT} is held by python3 (process {holder})."
-        assert until(lambda: said in machine.status(), 6)
+        assert until(lambda: said in machine.status())
         assert until(lambda: machine.show("SubState") == "auto-restart")  # the world may mend it
         machine.run("systemctl", "stop", "holder")
-        assert until(lambda: machine.show("ActiveState") == "active", 15)
+        assert until(lambda: machine.show("ActiveState") == "active")
         machine.serves()

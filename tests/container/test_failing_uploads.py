@@ -1,11 +1,13 @@
-"""The table of uploads that fail, against the installed package.
+"""The tables of uploads that fail, against the installed package.
 
-The rows are those of tests/acceptance/test_failing_uploads.py; the daemon is the one that apt
-installed and systemd runs in its sandbox, and so is the embedded OpenSPP.
+The rows are those of tests/acceptance/test_failing_uploads.py and test_broken_transfers.py. The
+daemon is the one that apt installed and that systemd runs in its sandbox; the embedded OpenSPP is
+the installed one too.
 """
 
 from __future__ import annotations
 
+from tests.acceptance import test_broken_transfers as transfers
 from tests.acceptance import test_failing_uploads as table
 
 
@@ -18,4 +20,8 @@ class TestWhatWasRecorded(table.TestWhatWasRecorded):
 
 
 class TestAnOpenSPPThatIsNone(table.TestAnOpenSPPThatIsNone):
+    pass
+
+
+class TestHowTheDataConnectionEnds(transfers.TestHowTheDataConnectionEnds):
     pass

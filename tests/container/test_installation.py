@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.acceptance.clients import Way, curl
@@ -83,7 +84,14 @@ class TestFirstScan:
 
     def test_check_agrees_before_the_start(self, fresh: Installed) -> None:
         fresh.configure(url=fresh.url)
-        assert fresh.run("openspp-ftpd", "check").startswith(f"{CONFIGURATION} is fine")
+        said = fresh.run("openspp-ftpd", "check", "--config", CONFIGURATION)
+        assert said.startswith(f"{CONFIGURATION} is fine")
+
+    def test_check_finds_nothing_that_keeps_scans_away(self, running: Installed) -> None:
+        found = json.loads(running.attempt("openspp-ftpd", "check", "--json").output)
+        wrong = [each for each in found["findings"] if each["level"] == "failed"]
+        assert wrong == []
+        assert found["configuration"] == CONFIGURATION
 
     def test_it_comes_up_with_the_next_boot(self, machine: Installed) -> None:
         assert machine.show("NRestarts") == "0"

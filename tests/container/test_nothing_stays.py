@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 
-from tests.acceptance.promises import SECRETS, at_once, pdf, unique, until
+from tests.acceptance.promises import SECRETS, at_once, pdf, unique
 from tests.acceptance.scanner import Scanner, end_properly, reset
-from tests.container.installed import PORT, SPOOL, Installed
+from tests.container.installed import PORT, SPOOL, Installed, until
 
 
 def on_disk(machine: Installed) -> list[str]:

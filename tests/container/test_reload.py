@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.promises import STORED, pdf, until
+from tests.acceptance.promises import STORED, pdf
 from tests.acceptance.running import make_certificate
 from tests.acceptance.scanner import end_properly
-from tests.container.installed import CONFIGURATION, Installed
+from tests.container.installed import CONFIGURATION, Installed, until
 
 LIVE = "/etc/letsencrypt/live/scan"
 ARCHIVE = "/etc/letsencrypt/archive/scan"
@@ -86,7 +86,7 @@ def mistyped(machine: Installed) -> str:
 
 
 def unknown(machine: Installed) -> str:
-    machine.write(CONFIGURATION, machine.read(CONFIGURATION) + "nosuch = 1\n")
+    machine.sh(f"sed -i 's|^.log.$|[log]\\nnosuch = 1|' {CONFIGURATION}")
     return f"{machine.line_of('nosuch')}: 'nosuch' is no option of [log]"
 
 

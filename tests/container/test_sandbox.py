@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from tests.container.installed import Installed
-from tests.container.roots import TREE
 
 UNITS = ("openspp-ftpd.service", "openspp-ftpd.socket", "openspp-ftpd-ftps.socket")
 
@@ -36,11 +35,3 @@ class TestSystemd:
         assert [
             text for text in said if "'exit-code'" not in text and "Failed to start" not in text
         ] == []
-
-
-class TestDebian:
-    def test_the_package_s_own_test_passes(self, fresh: Installed) -> None:
-        script = (TREE / "debian/tests/upload").read_text("utf-8")
-        fresh.write("/usr/local/bin/upload", script)
-        said = fresh.run("sh", "/usr/local/bin/upload")
-        assert said.splitlines()[-1] == "all is well"

@@ -24,7 +24,7 @@ class TestStatus:
     def test_it_says_in_a_sentence_what_the_daemon_does(self, running: Installed) -> None:
         assert (
             f'Status: "Listening on 0.0.0.0:{PORT}, [::]:{PORT}; TLS optional; passive ports'
-            f' 3000-3005; scans go to {running.url}."'
+            f" 3000-3005; scans go to {running.url}; 0 sessions; "
         ) in running.status()
 
     def test_it_shows_the_last_scan(self, running: Installed) -> None:
