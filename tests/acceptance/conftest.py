@@ -12,6 +12,7 @@ import pytest
 
 from tests.acceptance.grounds import Ground, one_daemon
 from tests.acceptance.openspp_doubles import OpenSPPDouble
+from tests.acceptance.own_api import APIS, odoo_gateway_of
 from tests.acceptance.promises import OPTIONS, Gateway, gateway_of
 from tests.acceptance.running import Daemon, EmbeddedOpenSPP, free_ports, make_certificate
 
@@ -34,6 +35,23 @@ def gateway(running_gateway: Gateway) -> Iterator[Gateway]:
     """A daemon before the embedded OpenSPP, whose faults stand in the names of the files."""
     yield running_gateway
     running_gateway.check()
+
+
+@pytest.fixture(scope="module", params=APIS)
+def running_odoo_gateway(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Gateway]]:
+    """What `odoo_gateway` is, without its check."""
+    api = str(request.param)
+    with odoo_gateway_of(tmp_path_factory.mktemp(api), api) as gateway:
+        yield api, gateway
+
+
+@pytest.fixture
+def odoo_gateway(running_odoo_gateway: tuple[str, Gateway]) -> Iterator[tuple[str, Gateway]]:
+    """A daemon with `api = odoo` before the embedded OpenSPP 17, then OpenSPP 2; and which."""
+    yield running_odoo_gateway
+    running_odoo_gateway[1].check()
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,11 @@ class Ground:
     def logged_in(self, user: str = "", tls: str = "", source: str = "127.0.0.1") -> Scanner:
         """A scanner that has logged in."""
         scanner = self.scanner(tls, source)
-        assert scanner.login(user or self.user).code == 230
+        try:
+            assert scanner.login(user or self.user).code == 230
+        except BaseException:
+            scanner.close()
+            raise
         return scanner
 
     def way(self, tls: str = "", active: bool = False) -> Way:
@@ -59,6 +63,7 @@ def running(
     openspp: Sequence[str] = (),
     passive_ports: int = 6,
     listen_host: str = "127.0.0.1",
+    status_socket: Path | None = None,
 ) -> Iterator[Ground]:
     """Start both; `options` are the daemon's by section, `openspp` the embedded OpenSPP's."""
     with (
@@ -70,6 +75,7 @@ def running(
             passive_ports=passive_ports,
             certificate=certificate,
             listen_host=listen_host,
+            status_socket=status_socket,
         ) as daemon,
     ):
         yield Ground(embedded, daemon)

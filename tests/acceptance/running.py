@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Any, Self
 
 TREE = Path(__file__).resolve().parents[2]
+WORKERS = os.environ.get("TEST_WORKERS", "1")
+"""[ftp] workers of every daemon whose test names none: TEST_WORKERS=2 pytest tests/acceptance"""
+
 _FIRST = random.randrange(21000, 29000)  # test runs beside each other do not meet
 _PORTS = itertools.cycle([*range(_FIRST, 29000), *range(21000, _FIRST)])
 
@@ -49,7 +52,12 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 15.0) -> None:
+def wait_for_port(
+    port: int,
+    process: subprocess.Popen[bytes],
+    seconds: float = 30.0,
+    host: str = "127.0.0.1",
+) -> None:
     """Until something listens there; fails when `process` ends before."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -57,7 +65,7 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 
             raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
         with socket.socket() as probe:
             probe.settimeout(1)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+            if probe.connect_ex((host, port)) == 0:
                 return
         time.sleep(0.02)
     raise RuntimeError(f"nothing listens on port {port}")
@@ -115,10 +123,18 @@ class Process:
     def __exit__(self, *exception: object) -> None:
         self.kill()
 
+    def workers(self) -> list[int]:
+        """The numbers of the processes that it has started."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
     def cpu_seconds(self) -> float:
-        """User and system time it used."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """User and system time that it and its workers used."""
+        ticks = 0
+        for pid in (self.pid, *self.workers()):
+            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
 
 class EmbeddedOpenSPP(Process):
@@ -171,7 +187,10 @@ class Daemon(Process):
         spool: Path | None = None,
         certificate: tuple[Path, Path] | None = None,
         listen_host: str = "127.0.0.1",
+        status_socket: Path | None = None,
     ) -> None:
+        self.host = listen_host.rpartition(" ")[2]
+        """The last address that it listens on, where this machine reaches it."""
         ports = free_ports(2 + passive_ports)
         self.port, self.implicit_port, *self.passive_ports = ports
         self._own_spool = spool is None
@@ -181,6 +200,7 @@ class Daemon(Process):
             "ftp": {
                 "listen": f"{listen_host}:{self.port}",
                 "passive_ports": f"{self.passive_ports[0]}-{self.passive_ports[-1]}",
+                "workers": WORKERS,
             },
             "uploads": {"directory": str(self.spool)},
             "log": {"level": "debug"},
@@ -194,7 +214,10 @@ class Daemon(Process):
             sections.setdefault(section, {}).update(values)
         self.configuration = directory / "openspp-ftpd.conf"
         self.write_configuration(sections)
-        super().__init__(directory / "daemon.log", ["serve", "-c", str(self.configuration)])
+        arguments = ["serve", "-c", str(self.configuration)]
+        if status_socket:
+            arguments += ["--status-socket", str(status_socket)]
+        super().__init__(directory / "daemon.log", arguments)
         self.sections = sections
         self.start()
 
@@ -209,7 +232,7 @@ class Daemon(Process):
     def start(self) -> None:
         """Start (again) and wait until it listens."""
         try:
-            wait_for_port(self.port, self.start_process())
+            wait_for_port(self.port, self.start_process(), host=self.host)
         except RuntimeError as error:
             raise RuntimeError(f"{error}\n{self.log()}") from error
 
@@ -221,11 +244,13 @@ class Daemon(Process):
     def spooled_bytes(self) -> int:
         """Bytes of all spool files that are open (they have no name)."""
         total = 0
-        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                target = str(descriptor.readlink())
-                if target.startswith(str(self.spool)):
-                    total += descriptor.stat().st_size
+        for pid in (self.pid, *self.workers()):
+            with contextlib.suppress(OSError):  # it has ended, or closed a file
+                for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+                    with contextlib.suppress(OSError):
+                        target = str(descriptor.readlink())
+                        if target.startswith(str(self.spool)):
+                            total += descriptor.stat().st_size
         return total
 
 

@@ -30,7 +30,7 @@ from tests.acceptance.scanner import Answer, end_bare, end_properly, reset
 CUT: Final = "426 The scan was cut off on its way. Not stored. Send it again."
 EMPTY: Final = "550 The file is empty. Nothing was stored."
 STALLED: Final = "426 No data came for too long. Not stored. Send it again."
-TLS_FAILED: Final = "522 TLS of the data connection failed. Not stored."
+TLS_FAILED: Final = "522 TLS of the data connection failed. Tell the administrator."
 NO_CONNECTION: Final = "425 No data connection. Check passive mode and firewall."
 
 End = Callable[[socket.socket], None]

@@ -79,7 +79,7 @@ class TestFailedLogins:
 
     def refused_by(self, ground: Ground, count: int) -> bool:
         """OpenSPP has refused so many logins."""
-        return until(lambda: ground.daemon.log().count("Wrong OpenSPP user") >= count)
+        return until(lambda: ground.daemon.log().count("could not log in") >= count)
 
     def test_a_wrong_password_is_answered_late_and_nobody_else_waits(self, ground: Ground) -> None:
         began = time.monotonic()
