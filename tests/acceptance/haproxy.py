@@ -105,6 +105,7 @@ def _configured(port: int, implicit_port: int, daemons: list[Daemon], metrics: l
     for line in ("    log /dev/log local0\n", "    log global\n", "    option tcplog\n"):
         text = text.replace(line, "")
     text = text.replace("maxconn 20000", "maxconn 500")  # a test's limit of descriptors is low
+    text += f"    source {BALANCER}\n"  # else it would be 127.0.0.1, as for all on the loopback net
     for name, bind, ports in (
         ("scanners", port, [daemon.port for daemon in daemons]),
         ("implicit", implicit_port, [daemon.implicit_port for daemon in daemons]),

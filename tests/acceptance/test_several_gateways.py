@@ -271,10 +271,14 @@ def test_the_shipped_example_is_valid(tmp_path: Path) -> None:
     text = EXAMPLE.read_text()
     assert text.isascii()
     switched_on = tmp_path / "haproxy.cfg"
+    before, mark, after = text.partition("# Implicit TLS")
+    commented = ("#frontend", "#backend", "#    ")
     switched_on.write_text(
-        "".join(
-            line.removeprefix("#") if line.startswith(("#frontend", "#backend", "#    ")) else line
-            for line in text.splitlines(keepends=True)
+        before
+        + mark
+        + "".join(
+            line.removeprefix("#") if line.startswith(commented) else line
+            for line in after.splitlines(keepends=True)
         )
     )
     for file in (EXAMPLE, switched_on):
