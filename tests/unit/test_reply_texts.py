@@ -66,18 +66,26 @@ def codes_of(node: ast.expr) -> Iterator[int]:
         yield Problem[found[1]].upload_code
 
 
+def assigned_in(node: ast.AST) -> dict[str, list[ast.expr]]:
+    """What is assigned to each name in a function, or to a constant of a module."""
+    names: dict[str, list[ast.expr]] = {}
+    for each in ast.iter_child_nodes(node) if isinstance(node, ast.Module) else ast.walk(node):
+        if isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Name):
+            names.setdefault(each.targets[0].id, []).append(each.value)
+        elif isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name) and each.value:
+            names.setdefault(each.target.id, []).append(each.value)
+    return names
+
+
 def replies_in(path: Path) -> Iterator[Said]:
     """The replies that one module sends, apart from those of `Problem`."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    names: dict[str, list[ast.expr]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            names.setdefault(node.targets[0].id, []).append(node.value)
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
-            names.setdefault(node.target.id, []).append(node.value)
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
+    constants = assigned_in(tree)
+    calls: dict[ast.Call, dict[str, list[ast.expr]]] = {}
+    for place in (tree, *(each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef))):
+        names = constants | assigned_in(place)
+        calls |= {each: names for each in ast.walk(place) if isinstance(each, ast.Call)}
+    for node, names in calls.items():
         called = ast.unparse(node.func).rpartition(".")[2]
         if called in ("Reply", "reply", "_say_goodbye") and len(node.args) == 2:
             for code in codes_of(node.args[0]):
@@ -103,7 +111,9 @@ FOR_PERSONS: Final = [
 ]
 """A scanner shows what failed; and what was done with a scan is always told in words."""
 
-DOES: Final = re.compile(r"(?:^|[.] )(?:Try|Send|Tell|Choose|Scan|Check|Set|Switch|Use|Please send) ")
+DOES: Final = re.compile(
+    r"(?:^|[.] )(?:Try|Send|Tell|Choose|Scan|Check|Set|Switch|Use|Please send) "
+)
 """A sentence that says what to do."""
 
 SAYS_WHAT_IS_WRONG: Final = {
