@@ -17,7 +17,9 @@ from openspp_ftpd.config import loading
 from openspp_ftpd.demo.ground import reached_by
 from openspp_ftpd.doctor.trial import WORDS, Target, Way, attempt
 from openspp_ftpd.doctor.trial_page import trial_page
-from openspp_ftpd.screen import megabytes, screen_of
+from openspp_ftpd.openspp import Credentials
+from openspp_ftpd.openspp.probe import key_expiry
+from openspp_ftpd.screen import Screen, megabytes, screen_of
 from openspp_ftpd.settings import Address, Settings
 
 DESCRIPTION: Final = (
@@ -81,7 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Try every way. Returns 0, 1 or 2."""
     screen = screen_of(sys.stdout)
     try:
-        ways = list(_ways(arguments))
+        settings = None if arguments.host else _settings(arguments.config)
+        ways = list(_ways(settings, arguments.host))
         given = _given(arguments.file)
         now = datetime.now().astimezone()
         name = given.name if given else f"openspp-ftpd-test-{now:%Y%m%d-%H%M%S}.pdf"
@@ -107,16 +110,30 @@ def run(arguments: argparse.Namespace) -> int:
         if tried.reply.startswith("530") and number < len(ways):
             screen.note("The other ways would say the same; each wrong password makes one wait.")
             break
+    if settings is not None and failures < len(ways):
+        _tell_expiry(screen, settings, Credentials(arguments.user, password), now)
     return 1 if failures else 0
 
 
-def _ways(arguments: argparse.Namespace) -> Iterator[tuple[Way, str, int]]:
-    """How, and where, the daemon takes scans. Raises _CannotTry."""
-    if arguments.host:
-        host, port = _host_and_port(arguments.host)
+def _tell_expiry(
+    screen: Screen, settings: Settings, credentials: Credentials, now: datetime
+) -> None:
+    """An API key of OpenSPP 2 ends one day; who tries is told before scanners are."""
+    expiry = key_expiry(settings.openspp, credentials)
+    if expiry is None:
+        return
+    if expiry.soon(now):
+        screen.attention(expiry.sentence(), "")
+    else:
+        screen.note(f"The API key is valid until {expiry.at:%Y-%m-%d}.")
+
+
+def _ways(settings: Settings | None, elsewhere: str) -> Iterator[tuple[Way, str, int]]:
+    """How, and where, the daemon takes scans; without settings `elsewhere`. Raises _CannotTry."""
+    if settings is None:
+        host, port = _host_and_port(elsewhere)
         yield "explicit", host, port
         return
-    settings = _settings(arguments.config)
     for address in settings.ftp.listen:
         host = reached_by(address.host)
         if not _can_connect_to(host):

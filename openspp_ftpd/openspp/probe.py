@@ -16,10 +16,13 @@ from typing import Final
 
 from openspp_ftpd.errors import Failure
 from openspp_ftpd.openspp import api_for
-from openspp_ftpd.openspp.answers import Answer
+from openspp_ftpd.openspp.answers import Answer, Credentials
 from openspp_ftpd.openspp.client import Client
 from openspp_ftpd.openspp.exchange import Exchange
 from openspp_ftpd.openspp.faults import NoAnswer
+from openspp_ftpd.openspp.odoo import OdooApi
+from openspp_ftpd.openspp.odoo_answers import Refused
+from openspp_ftpd.openspp.odoo_keys import Expiry
 from openspp_ftpd.settings import OpenSPPSettings
 
 _VERSION: Final = "/web/webclient/version_info"
@@ -46,6 +49,19 @@ def probe(settings: OpenSPPSettings, clock: Callable[[], float] = time.monotonic
     denied = api_for(settings).probe(Exchange())
     seconds = clock() - began
     return Probe(denied.failure if denied else None, seconds, version, told)
+
+
+def key_expiry(settings: OpenSPPSettings, credentials: Credentials) -> Expiry | None:
+    """Which of the user's API keys expires first; None: none does, or nobody can tell.
+
+    Blocks for some requests.
+    """
+    if settings.api != "odoo":
+        return None
+    try:
+        return OdooApi(settings).expiry(credentials, Exchange())
+    except (Refused, NoAnswer, OSError):
+        return None
 
 
 def _version(settings: OpenSPPSettings) -> tuple[str, datetime | None]:

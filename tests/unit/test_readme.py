@@ -140,7 +140,7 @@ class TestFiles:
         shipped = {path.name for path in (TREE / "systemd" / "examples").iterdir()}
         shipped |= {path.name for path in (TREE / "debian" / "examples").iterdir()}
         named = set(re.findall(rf"{EXAMPLES}([\w.-]+\w)", README))
-        named |= {name for name in re.findall(r"`([\w-]+\.(?:conf|cfg|json|yml))`", README)}
+        named |= set(re.findall(r"`([\w-]+\.(?:conf|cfg|json|yml))`", README))
         assert len(named) >= len(shipped) - 1
         assert named - shipped <= {"openspp-ftpd.conf"}
 

@@ -124,9 +124,13 @@ SAYS_WHAT_IS_WRONG: Final = {
 """Problems whose text needs no advice, and what it says instead."""
 
 JARGON: Final = frozenset(
-    "exception traceback socket errno json spool ledger worker daemon mailbox handshake api timeout"
-    " null invalid illegal fatal abort backend payload unexpected retry thread tmpfs".split()
+    [
+        *("exception", "traceback", "socket", "errno", "json", "spool", "ledger", "worker"),
+        *("daemon", "mailbox", "handshake", "api", "timeout", "null", "invalid", "illegal"),
+        *("fatal", "abort", "backend", "payload", "unexpected", "retry", "thread", "tmpfs"),
+    ]
 )
+"""Words that a clerk need not understand."""
 
 
 def named(said: Said) -> str:
