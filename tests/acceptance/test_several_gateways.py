@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import random
 import signal
 import socket
@@ -20,8 +21,10 @@ import pytest
 
 from tests.acceptance.documents import pdf, sha256
 from tests.acceptance.haproxy import BALANCER, EXAMPLE, NODES, PROGRAM, UNREADY_FOR, Farm, farm
+from tests.acceptance.own_network import in_a_network_of_its_own
 from tests.acceptance.promises import until
 from tests.acceptance.scanner import Scanner
+from tests.faults.network import Nft
 
 CLIENTS = 32
 
@@ -36,10 +39,10 @@ def running(
         yield made
 
 
-def scanner_at(made: Farm, source: str, tls: str = "") -> Scanner:
-    """A scanner that knows the balancer's address alone."""
+def scanner_at(made: Farm, source: str, tls: str = "", patience: float = 30) -> Scanner:
+    """A scanner that knows the balancer's address alone; patience: seconds for any reply."""
     port = made.implicit_port if tls == "implicit" else made.port
-    return Scanner(port, tls, source, host=BALANCER)
+    return Scanner(port, tls, source, patience, host=BALANCER)
 
 
 def names() -> Iterator[str]:
@@ -168,6 +171,7 @@ class Load:
     made: Farm
     again: bool
     """They send again what they were not told 226 for."""
+    patience: float = 30
     acknowledged: dict[str, str] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
 
@@ -214,7 +218,7 @@ class Load:
 
     def _send(self, name: str, content: bytes, source: str, tls: str) -> bool:
         try:
-            with scanner_at(self.made, source, tls) as scanner:
+            with scanner_at(self.made, source, tls, self.patience) as scanner:
                 assert scanner.greeting.code == 220
                 assert scanner.login().code == 230
                 code = scanner.store(name, content).code
@@ -264,6 +268,23 @@ class TestANodeThatDies:
                 assert until(partial(three.is_ready, number), 20)
                 load.wait_for_more()
         load.check()
+
+    @pytest.mark.skipif(
+        os.geteuid() != 0, reason="a network of one's own, which can be cut, needs root"
+    )
+    def test_one_that_is_cut_off_is_not_needed(
+        self, tmp_path: Path, certificate: tuple[Path, Path]
+    ) -> None:
+        def play(_: object) -> None:
+            with farm(tmp_path, certificate) as made:
+                with Load(made, again=True, patience=6) as load:
+                    load.wait_for_more()
+                    with Nft().cut_off(NODES[0]):
+                        load.wait_for_more(3 * CLIENTS)
+                    load.wait_for_more()
+                load.check()
+
+        in_a_network_of_its_own(play)
 
 
 def test_the_shipped_example_is_valid(tmp_path: Path) -> None:

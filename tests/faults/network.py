@@ -34,6 +34,12 @@ class Nft:
             yield
 
     @contextlib.contextmanager
+    def cut_off(self, host: str) -> Iterator[None]:
+        """Nothing arrives from or at this address; nobody is told."""
+        with self._rule("ip", "daddr", host, "drop"), self._rule("ip", "saddr", host, "drop"):
+            yield
+
+    @contextlib.contextmanager
     def refused(self, port: int) -> Iterator[None]:
         """Connections to this port are refused, and those that are there are reset."""
         with self._rule("tcp", "dport", str(port), "reject", "with", "tcp", "reset"):
