@@ -59,7 +59,7 @@ class Problem(enum.Enum):
     SPOOL_FULL = (0, 452, "No room for the scan at the moment. Try again later.")
     SHARE_USED_UP = (0, 452, "Too many scans from this address at once. Send it again later.")
     CUT = (0, 426, "The scan was cut off on its way. Not stored. Send it again.")
-    ABORTED = (0, 426, "Transfer aborted. Not stored.")
+    ABORTED = (0, 426, "Transfer aborted. Not stored. Send it again.")
     STALLED = (0, 426, "No data came for too long. Not stored. Send it again.")
     TOO_LONG = (0, 426, "The transfer took too long. Not stored. Scan fewer pages at once.")
     EMPTY = (0, 550, "The file is empty. Nothing was stored.")

@@ -10,7 +10,7 @@ import pytest
 from tests.acceptance.promises import STORED, Gateway, row, unique, whole_pdf
 from tests.acceptance.scanner import Answer, end_properly
 
-ABORTED: Final = Answer(426, "Transfer aborted. Not stored.")
+ABORTED: Final = Answer(426, "Transfer aborted. Not stored. Send it again.")
 
 
 class TestCommandsDuringATransfer:

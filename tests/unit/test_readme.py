@@ -64,6 +64,14 @@ class TestOptions:
         assert len(named) >= len(OPTIONS)
         assert [pair for pair in named if option(*pair) is None] == []
 
+    def test_those_that_need_a_restart_are_named(self) -> None:
+        (said,) = re.findall(r"A few options need `systemctl restart.*?`[.]\n\n", README, re.DOTALL)
+        source = (PACKAGE / "serving.py").read_text(encoding="utf-8")
+        needed = re.findall(r'\("\[(\w+)\] (\w+)", old\.', source)
+        assert len(needed) > 5
+        names = [name for name in quoted(said)[1:] if not name.startswith("[")]
+        assert sorted(names) == sorted(name for _, name in needed)
+
     def test_the_ports_are_the_defaults(self) -> None:
         listen, passive = option("ftp", "listen"), option("ftp", "passive_ports")
         assert listen is not None

@@ -6,6 +6,7 @@ The replies are read out of the source, so that none is forgotten.
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from typing import Final
 import pytest
 
 from openspp_ftpd.errors import DISPLAY_WIDTH, Problem
+from openspp_ftpd.ftp.commands import COMMANDS
+from openspp_ftpd.ftp.control import ControlConnection
 
-TREE: Final = Path(__file__).resolve().parents[2]
+TREE: Final = Path(__file__).resolve().parents[3]
 README: Final = (TREE / "README.md").read_text(encoding="utf-8")
 SOURCES: Final = [
     *sorted((TREE / "openspp_ftpd" / "ftp").glob("*.py")),
@@ -96,6 +99,15 @@ def replies_in(path: Path) -> Iterator[Said]:
                 yield Said(250, text, f"{path.name}:{node.lineno}")
 
 
+def replies_of_the_library() -> Iterator[Said]:
+    """What pyftpdlib answers to the commands that are left to it."""
+    for verb in COMMANDS:
+        method = getattr(ControlConnection, f"ftp_{verb}")
+        if method.__module__.startswith("pyftpdlib"):
+            for code, text in re.findall(r'"([45]\d\d) ([^"{]+)"', inspect.getsource(method)):
+                yield Said(int(code), text, verb)
+
+
 def replies_of_problems() -> Iterator[Said]:
     """The replies of `Problem`, to a login and to an upload."""
     for problem in Problem:
@@ -103,7 +115,11 @@ def replies_of_problems() -> Iterator[Said]:
             yield Said(code, problem.text, problem.name)
 
 
-ALL: Final = [said for path in SOURCES for said in replies_in(path)] + [*replies_of_problems()]
+OURS: Final = [
+    *(said for path in SOURCES for said in replies_in(path)),
+    *replies_of_problems(),
+]
+ALL: Final = [*OURS, *replies_of_the_library()]
 FOR_PERSONS: Final = [
     said
     for said in ALL
@@ -118,7 +134,6 @@ DOES: Final = re.compile(
 
 SAYS_WHAT_IS_WRONG: Final = {
     Problem.WRONG_PASSWORD: "which two fields to correct",
-    Problem.ABORTED: "what the person who pressed the key expects",
     Problem.EMPTY: "a device that tries out a name, and nobody waits for it",
 }
 """Problems whose text needs no advice, and what it says instead."""
@@ -140,7 +155,7 @@ def named(said: Said) -> str:
 
 def rows() -> list[str]:
     """The first cells of the README's tables of replies."""
-    return re.findall(r"^\| (\d{3}(?:/\d{3})? .*?) \| ", README, re.MULTILINE)
+    return re.findall(r"^\| (\d{3}(?:/\d{3})? [^|]+) \| ", README, re.MULTILINE)
 
 
 def lines() -> list[str]:
@@ -153,8 +168,16 @@ def test_the_source_was_understood() -> None:
     assert len(ALL) > 100
     assert {said.where.partition(":")[0] for said in ALL} >= {
         *("commands.py", "control.py", "transfers.py", "upload.py", "listing.py", "limits.py"),
-        *("authorizer.py", "gate.py"),
+        *("authorizer.py", "gate.py", "PORT", "EPSV"),
     }
+
+
+def test_no_other_module_answers_scanners() -> None:
+    making = re.compile(r"\bReply\(\s*(?:\d|Problem)|\.reply\(\s*\d")
+    package = TREE / "openspp_ftpd"
+    found = [path for path in package.rglob("*.py") if making.search(path.read_text("utf-8"))]
+    assert len(found) > 5
+    assert set(found) <= set(SOURCES)
 
 
 @pytest.mark.parametrize("said", ALL, ids=named)
@@ -165,7 +188,7 @@ def test_it_is_one_short_line_of_ascii(said: Said) -> None:
     assert len(text) <= DISPLAY_WIDTH
 
 
-@pytest.mark.parametrize("said", FOR_PERSONS, ids=named)
+@pytest.mark.parametrize("said", [said for said in FOR_PERSONS if said in OURS], ids=named)
 def test_it_has_no_word_of_programmers(said: Said) -> None:
     words = set(re.findall(r"[a-z]+", said.text.lower()))
     assert words & JARGON == set()
