@@ -52,7 +52,7 @@ def report(snapshot: Snapshot) -> str:
         "",
         f"Version    {facts.version}, running since {_moment(snapshot.started, now)}",
         f"OpenSPP    last answered {_moment(snapshot.openspp.answered_at, now)},"
-        f" last did not {_moment(snapshot.openspp.trouble_at, now)}",
+        f" last trouble {_moment(snapshot.openspp.trouble_at, now)}",
         f"Sessions   {facts.sessions_plain} without TLS, {facts.sessions_tls} with TLS,"
         f" {snapshot.sessions_refused} refused since start",
         f"Logins     {_counts(snapshot.logins)}",

@@ -119,4 +119,4 @@ class TestReport:
         assert "12 stored, 1 refused, 2 failed, 3 cut; 0 on their way to OpenSPP" in said
         assert "5 accepted, 1 wrong password" in said
         assert "12.3 MB of 2.0 GB used" in said
-        assert "last answered 11:59:00, last did not never" in said
+        assert "last answered 11:59:00, last trouble never" in said
