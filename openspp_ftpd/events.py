@@ -265,4 +265,6 @@ def _reason(failure: Failure) -> str:
 
 
 def _one_line(sentence: str) -> str:
+    if sentence.isprintable():
+        return sentence
     return "".join(c if c.isprintable() else "?" for c in sentence)

@@ -142,6 +142,8 @@ def shown(name: str, mode: Literal["full", "short", "none"]) -> str:
         stem, extension = _split(name)
         known = extension[1:] if _FILE_TYPES.fullmatch(extension[1:]) else ""
         name = f"{stem[: min(3, len(stem) // 2)]}...{known}"
+    if name.isprintable():
+        return name
     return "".join(c if _harmless(c) else _numbered(c) for c in name)
 
 

@@ -18,6 +18,7 @@ from openspp_ftpd.delivery.logins import RememberedLogins
 from openspp_ftpd.delivery.mailbox import Mailbox, Timer, Timers
 from openspp_ftpd.delivery.outcomes import Delivered, Outcome, Receipt, Scan, ScanContent
 from openspp_ftpd.delivery.uploads import Uploads
+from openspp_ftpd.delivery.workers import Workers
 from openspp_ftpd.errors import Failure
 from openspp_ftpd.ledger import Ledger
 from openspp_ftpd.openspp import Api, Credentials
@@ -61,8 +62,10 @@ class Delivery:
         self.ledger = ledger or Ledger()
         self._mailbox = Mailbox()
         remembered = RememberedLogins(secrets.token_bytes(64))
-        self._logins = LoginRequests(api, settings, timers, self._mailbox, remembered)
-        self._uploads = Uploads(api, settings, timers, self._mailbox, remembered, self.ledger)
+        self._workers = Workers()
+        shared = (api, settings, timers, self._mailbox, remembered)
+        self._logins = LoginRequests(*shared, self._workers)
+        self._uploads = Uploads(*shared, self.ledger, self._workers)
 
     def fileno(self) -> int:
         """A descriptor that is readable when `collect` has something to do; -1 once closed."""
@@ -106,6 +109,7 @@ class Delivery:
         finally:
             self._logins.close()
             self._uploads.close()
+            self._workers.close()
             try:
                 self._mailbox.collect()
             finally:

@@ -8,7 +8,6 @@ except where OpenSPP can be asked what it has, and after as long as an upload ma
 
 from __future__ import annotations
 
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -78,19 +77,6 @@ class Progress:
         attempts = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
         detail = f"{failure.detail or failure.problem.text} ({attempts}, {seconds:.1f} s)"
         return replace(failure, detail=detail)
-
-
-def in_thread(name: str, work: Callable[[], None], failed: Hear) -> None:
-    """Run `work` in a thread of its own; `failed` is told, in here, where there can be none.
-
-    It is a daemon thread, so one that hangs in the look-up of a name does not keep the process.
-    """
-    try:
-        threading.Thread(target=work, name=name, daemon=True).start()
-    except RuntimeError:
-        failed(
-            Failure(Problem.INTERNAL, detail="no more threads: is TasksMax of the unit too low?")
-        )
 
 
 def authenticate(

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from openspp_ftpd.delivery.attempts import Progress, authenticate, in_thread
+from openspp_ftpd.delivery.attempts import Progress, authenticate
 from openspp_ftpd.delivery.logins import RememberedLogins
 from openspp_ftpd.delivery.mailbox import Mailbox, Timer, Timers
 from openspp_ftpd.delivery.turns import Turns
+from openspp_ftpd.delivery.workers import Workers
 from openspp_ftpd.errors import Failure, Problem
 from openspp_ftpd.openspp import Api, Credentials, Exchange
 from openspp_ftpd.settings import OpenSPPSettings
@@ -66,12 +67,14 @@ class LoginRequests:
         timers: Timers,
         mailbox: Mailbox,
         remembered: RememberedLogins,
+        workers: Workers,
     ) -> None:
         self._api = api
         self._settings = settings
         self._timers = timers
         self._mailbox = mailbox
         self._remembered = remembered
+        self._workers = workers
         self._slots = max(FEWEST_SLOTS, settings.parallel_requests)
         self._turns: Turns[Request] = Turns(self._slots)
         self._requests: dict[bytes, Request] = {}  # by seal
@@ -122,7 +125,7 @@ class LoginRequests:
             if request is None:
                 return
             self._threads += 1
-            in_thread("openspp-login", partial(self._work, request), partial(self._over, request))
+            self._workers.run(partial(self._work, request), partial(self._over, request))
 
     def _work(self, request: Request) -> None:
         """In the worker thread."""

@@ -12,18 +12,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from openspp_ftpd.delivery.attempts import (
-    Doubts,
-    Progress,
-    StoredAs,
-    Verdict,
-    in_thread,
-    store,
-)
+from openspp_ftpd.delivery.attempts import Doubts, Progress, StoredAs, Verdict, store
 from openspp_ftpd.delivery.logins import RememberedLogins
 from openspp_ftpd.delivery.mailbox import Mailbox, Timer, Timers
 from openspp_ftpd.delivery.outcomes import Delivered, Outcome, Receipt, Scan
 from openspp_ftpd.delivery.turns import Turns
+from openspp_ftpd.delivery.workers import Workers
 from openspp_ftpd.errors import Failure, Problem
 from openspp_ftpd.ledger import Key, Ledger, NamePlan
 from openspp_ftpd.openspp import Api, Exchange, NotStored, Unsettled
@@ -96,6 +90,7 @@ class Uploads:
         mailbox: Mailbox,
         logins: RememberedLogins,
         ledger: Ledger,
+        workers: Workers,
     ) -> None:
         self._api = api
         self._settings = settings
@@ -103,6 +98,7 @@ class Uploads:
         self._mailbox = mailbox
         self._logins = logins
         self._ledger = ledger
+        self._workers = workers
         self._turns: Turns[Upload] = Turns(settings.parallel_requests)
         self._leads: dict[Key, Upload] = {}  # waiting, running and listening; others join them
         self._listening: dict[Upload, None] = {}  # the longest listening first
@@ -224,7 +220,7 @@ class Uploads:
         if not upload.plan.requested:
             self._turns.free_name(upload)
         self._threads += 1
-        in_thread("openspp-upload", partial(self._work, upload), partial(self._broken, upload))
+        self._workers.run(partial(self._work, upload), partial(self._broken, upload))
 
     def _work(self, upload: Upload) -> None:
         """In the worker thread."""

@@ -271,7 +271,8 @@ class ControlConnection(Commands, CommandLines):
         if self._closed:
             return
         line = _CONTROL_CHARACTERS.sub("?", resp)
-        self.services.journal.reply(self.who, line)
+        if self.services.journal.protocol_wanted:
+            self.services.journal.reply(self.who, line)
         self.push(line + "\r\n")
 
     def _say_goodbye(self, code: int, text: str) -> None:

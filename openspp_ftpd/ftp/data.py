@@ -21,6 +21,12 @@ from openspp_ftpd import tls
 READS_PER_EVENT: Final = 16
 """How often one connection is read before the others have their turn."""
 
+TLS_RECORD: Final = 16 * 1024
+"""Bytes that TLS gives at once, at most (RFC 5246 section 6.2.1)."""
+
+TLS_PIECE: Final = 4 * TLS_RECORD
+"""Bytes of TLS records taken together: each piece costs a write and a hash."""
+
 DRAIN_SECONDS: Final = 5.0
 """How long the rest of a refused file is read and thrown away: a client that may finish sending
 reads the reply, one that is cut off often does not."""
@@ -67,6 +73,7 @@ class DataConnection(TLS_DTPHandler):
     _on_end: Callable[[End], None] | None = None
     _resumed = True  # not: whoever this is, it is not surely the session's client
     _early_end: End | None = None  # it ended before a transfer used it
+    _tls_end: End | None = None  # came behind the last piece
 
     def __init__(self, connection: socket.socket, session: Any) -> None:
         # TLS_DTPHandler would start TLS with the control connection's context; the data connection
@@ -202,6 +209,8 @@ class DataConnection(TLS_DTPHandler):
             self._last_progress = time.monotonic()
             if self._resumed:
                 self._take(got)
+        if self._tls_end is not None:  # nothing more comes that would wake us for it
+            self.finish(self._tls_end)
 
     def _receive(self) -> memoryview | End | None:
         """Bytes, an end, or None when nothing waits."""
@@ -219,15 +228,20 @@ class DataConnection(TLS_DTPHandler):
         return End.RESET if error else End.CLOSED
 
     def _receive_tls(self) -> memoryview | End | None:
-        got = tls.receive(self.socket, len(self._session.buffer))
-        if isinstance(got, bytes):
-            return memoryview(got)
-        if isinstance(got, tls.Wait):
-            return None
-        return {
-            tls.End.CLOSED_PROPERLY: End.CLOSED,
-            tls.End.CLOSED_BARE: End.CLOSED_BARE,
-        }.get(got, End.RESET)
+        buffer, filled = self._session.buffer, 0
+        while self._tls_end is None and filled + TLS_RECORD <= min(TLS_PIECE, len(buffer)):
+            got = tls.receive(self.socket, TLS_RECORD)
+            if isinstance(got, tls.Wait):
+                break
+            if isinstance(got, tls.End):
+                self._tls_end = {
+                    tls.End.CLOSED_PROPERLY: End.CLOSED,
+                    tls.End.CLOSED_BARE: End.CLOSED_BARE,
+                }.get(got, End.RESET)
+            else:
+                buffer[filled : filled + len(got)] = got
+                filled += len(got)
+        return buffer[:filled] if filled else self._tls_end
 
     def _discard(self) -> None:
         """While a listing is sent nothing may come but the end."""
@@ -235,7 +249,7 @@ class DataConnection(TLS_DTPHandler):
             got = self._receive()
         except OSError:
             got = End.RESET
-        if isinstance(got, End):
+        if isinstance(got, End) or self._tls_end is not None:
             self.finish(End.RESET)
 
     def handle_write_event(self) -> None:

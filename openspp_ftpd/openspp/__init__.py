@@ -13,7 +13,6 @@ from typing import Protocol
 
 from openspp_ftpd.openspp.answers import Credentials, Denied, NotStored, Outcome, Stored, Unsettled
 from openspp_ftpd.openspp.exchange import Abandoned, Exchange
-from openspp_ftpd.openspp.odoo import OdooApi
 from openspp_ftpd.openspp.odoo_keys import Expiry
 from openspp_ftpd.openspp.scanner import ScannerApi
 from openspp_ftpd.settings import OpenSPPSettings
@@ -93,4 +92,8 @@ def api_for(
 
     warn: is told, from any thread, of an API key that expires soon.
     """
-    return OdooApi(settings, warn) if settings.api == "odoo" else ScannerApi(settings)
+    if settings.api != "odoo":
+        return ScannerApi(settings)
+    from openspp_ftpd.openspp.odoo import OdooApi  # most have no use for it, and it is the larger
+
+    return OdooApi(settings, warn)

@@ -11,8 +11,9 @@ from openspp_ftpd.openspp.exchange import Exchange
 if TYPE_CHECKING:
     from openspp_ftpd.openspp import Content
 
-RAW_PIECE: Final = 192 * 1024
-"""Bytes of a scan encoded at a time: a multiple of 3, so that base64 needs no padding between."""
+RAW_PIECE: Final = 96 * 1024
+"""Bytes of a scan encoded at a time: a multiple of 3, so that base64 needs no padding between, and
+few, for meanwhile the event loop waits (binascii keeps the interpreter to itself)."""
 
 _END: Final = b'"}}'
 

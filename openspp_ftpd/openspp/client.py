@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -122,11 +122,18 @@ class Client:
         }
         if body is not None:
             headers["Content-Type"] = "application/json"
+        # By its parts: the whole would parse the URL anew and copy all cookies for each request.
+        request = requests.PreparedRequest()
+        request.prepare_method(method)
+        request.url = self._url + path
+        request.prepare_headers(headers)
         with self._cookies_lock:
-            cookies = self._cookies.copy()
-        return requests.Request(
-            method, self._url + path, headers=headers, data=body, cookies=cookies
-        ).prepare()
+            request.prepare_cookies(self._cookies)
+        content: Any = body  # requests takes whatever has a length and gives bytes
+        request.body = content
+        request.prepare_content_length(content)
+        request.prepare_hooks({})
+        return request
 
     def _keep_cookies(self, response: requests.Response) -> None:
         """One session for all requests: OpenSPP makes a file for each new one (WIRE.md section 0).

@@ -193,4 +193,7 @@ class Figures:
 
 def _plain(text: str) -> str:
     """One line of bounded length, without what a terminal would obey."""
-    return "".join(c if c.isprintable() else "?" for c in text[:_LONGEST])
+    text = text[:_LONGEST]
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "?" for c in text)
