@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -40,15 +40,20 @@ class Farm:
 
     def is_ready(self, number: int) -> bool:
         """What a node's /readyz says."""
-        url = f"http://{NODES[number]}:{self.metrics[number]}/readyz"
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with contextlib.suppress(OSError), opener.open(url, timeout=5) as answer:
-            return bool(answer.status == 200)
-        return False
+        return is_ready(number, self.metrics[number])
 
     def is_unready(self, number: int) -> bool:
         """The same, the other way round."""
         return not self.is_ready(number)
+
+
+def is_ready(number: int, port: int) -> bool:
+    """What the /readyz of this one of NODES says, whose metrics are on that port."""
+    url = f"http://{NODES[number]}:{port}/readyz"
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with contextlib.suppress(OSError), opener.open(url, timeout=5) as answer:
+        return bool(answer.status == 200)
+    return False
 
 
 @contextlib.contextmanager
@@ -77,7 +82,12 @@ def farm(
             )
         port, implicit_port = free_ports(2)
         configuration = directory / "haproxy.cfg"
-        configuration.write_text(_configured(port, implicit_port, daemons, metrics))
+        listening = {
+            port: [daemon.port for daemon in daemons],
+            implicit_port: [daemon.implicit_port for daemon in daemons],
+        }
+        passive_ports = [daemon.passive_ports for daemon in daemons]
+        configuration.write_text(configured(listening, passive_ports, metrics))
         balancer = closing.enter_context(_haproxy(configuration, directory / "haproxy.log"))
         made = Farm(port, implicit_port, tuple(daemons), openspp, balancer, tuple(metrics))
         wait_for_port(port, balancer, host=BALANCER)
@@ -99,37 +109,43 @@ def _node(
         yield daemon
 
 
-def _configured(port: int, implicit_port: int, daemons: list[Daemon], metrics: list[int]) -> str:
-    """The shipped example, its addresses and ports replaced, its implicit TLS switched on."""
+def configured(
+    listening: Mapping[int, Sequence[int]],
+    passive_ports: Sequence[Sequence[int]],
+    metrics: Sequence[int],
+) -> str:
+    """The shipped example, its addresses and ports replaced.
+
+    Args:
+        listening: for each control port of the balancer that of every node.
+        passive_ports: the range of every node.
+        metrics: the port of every node's metrics.
+    """
     text = EXAMPLE.read_text().split("# By the scanner's address", 1)[0]
     for line in ("    log /dev/log local0\n", "    log global\n", "    option tcplog\n"):
         text = text.replace(line, "")
     text = text.replace("maxconn 20000", "maxconn 500")  # a test's limit of descriptors is low
     text += f"    source {BALANCER}\n"  # else it would be 127.0.0.1, as for all on the loopback net
-    for name, bind, ports in (
-        ("scanners", port, [daemon.port for daemon in daemons]),
-        ("implicit", implicit_port, [daemon.implicit_port for daemon in daemons]),
-    ):
+    for bind, ports in listening.items():
         servers = "\n".join(
             f"    server node{number} {NODES[number]}:{target} check port {metrics[number]}"
             for number, target in enumerate(ports)
         )
         text += f"""
-frontend {name}
+frontend scanners_{bind}
     bind {BALANCER}:{bind}
-    default_backend of_{name}
-backend of_{name}
+    default_backend control_{bind}
+backend control_{bind}
     balance source
     hash-type consistent
     option httpchk GET /readyz
     default-server send-proxy-v2 inter 1s fall 2 rise 1
 {servers}
 """
-    for number, daemon in enumerate(daemons):
-        first, last = daemon.passive_ports[0], daemon.passive_ports[-1]
+    for number, ports in enumerate(passive_ports):
         text += f"""
 listen passive_of_node{number}
-    bind {BALANCER}:{first}-{last}
+    bind {BALANCER}:{ports[0]}-{ports[-1]}
     server node{number} {NODES[number]} send-proxy-v2
 """
     return text

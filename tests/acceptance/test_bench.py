@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.haproxy import BALANCER
 from tests.acceptance.running import TREE
 from tests.bench.__main__ import as_object, bench, failed, main
 from tests.bench.checking import Lost, check_count, check_files
+from tests.bench.farm import FARMS
 from tests.bench.goals import goals
 from tests.bench.jobs import Sent
 from tests.bench.peers import PEERS, CannotStart, Ground, Serving, Wanted
@@ -101,6 +103,36 @@ class TestAWorkIsMeasured:
         assert row.figure("ready") > 0.05
 
 
+class TestAFarmIsMeasured:
+    NODE = "ours-haproxy-1"
+    WORK = replace(TINY, kind="farm", peers=(OURS, NODE), size=200_000)
+
+    def test_scanners_reach_the_node_with_their_own_addresses(self) -> None:
+        logs: list[str] = []
+
+        def start(ground: Ground, wanted: Wanted) -> Serving:
+            serving = FARMS[self.NODE].start(ground, wanted)
+            assert serving.host == BALANCER
+            return _Logging(**vars(serving), path=ground.folder / "farm.log", logs=logs)
+
+        peers = {self.NODE: replace(FARMS[self.NODE], start=start)}
+        row = only(bench([replace(self.WORK, scans=1)], [self.NODE], peers, 1))
+        assert row.runs[0].scans == 2
+        (log,) = logs
+        for address in ("127.0.1.1", "127.0.1.2"):
+            assert f"at {address} logged in" in log
+        assert f"at {BALANCER}" not in log
+
+    def test_what_the_balancer_takes_is_told_beside_none(self) -> None:
+        work = replace(self.WORK, scans=30)  # CPU time is told in hundredths of a second
+        direct, balanced = bench([work], [OURS, self.NODE], {**PEERS, **FARMS}, 1)
+        assert direct.problem == balanced.problem == ""
+        assert direct.figure("cpu_balancer") == 0
+        assert balanced.figure("cpu_balancer") > 0
+        assert balanced.figure("busiest_node") > 0
+        assert f"{self.NODE}: CPU ms/scan: gateway " in table([direct, balanced])
+
+
 class TestALostScanSpoilsIt:
     def test_one_that_was_acknowledged_and_is_not_in_openspp(self) -> None:
         liar = replace(PEERS["pyftpdlib"], delivers="before")
@@ -138,6 +170,18 @@ class TestALostScanSpoilsIt:
         rows = bench([TINY], ["pyftpdlib"], {"pyftpdlib": away}, 1)
         assert rows[0].problem == "needs root"
         assert not failed(rows)
+
+
+@dataclass(frozen=True)
+class _Logging(Serving):
+    """Keeps what its nodes wrote."""
+
+    path: Path = Path()
+    logs: list[str] = field(default_factory=list)
+
+    def stop(self) -> None:
+        super().stop()
+        self.logs.append(self.path.read_text())
 
 
 def _away(ground: Ground, wanted: Wanted) -> Serving:

@@ -135,7 +135,7 @@ class TestSlowBeyondAnswerWithin:
         with gateway.sessions(*self.USERS * 2) as sessions:
             replies, seconds = gateway.store_together(sessions, f"scan@{fault}.pdf", scans)
         assert replies == [reply] * 8
-        assert seconds < ANSWER_WITHIN + 2
+        assert seconds < ANSWER_WITHIN + 12, "and not one after the other"
         gateway.serves_the_next_scan()
         if reply == TOO_SLOW:
             time.sleep(3)  # OpenSPP reads on, and finds the rest missing

@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from tests.acceptance.running import TREE, EmbeddedOpenSPP, make_certificate
 from tests.bench.checking import Lost
+from tests.bench.farm import FARMS
 from tests.bench.goals import goals
 from tests.bench.measuring import Failed, measure
 from tests.bench.peers import PASSWORD, PEERS, USERS, CannotStart, Ground, Peer
@@ -34,6 +35,7 @@ from tests.bench.works import LIMITS, SLOW_LOGIN, SLOW_UPLOAD, WORKS, Work, soak
 BUILD: Final = TREE / "build" / "bench"
 _TMPFS: Final = Path("/dev/shm")
 _OURS: Final = "ours"
+_PEERS: Final = {**PEERS, **FARMS}
 
 
 def bench(
@@ -128,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     began = time.monotonic()
-    rows = bench(works, chosen, PEERS, told.runs)
+    rows = bench(works, chosen, _PEERS, told.runs)
     seconds = time.monotonic() - began
     print(table(rows))
     print()
@@ -141,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     listed = [f"{work.name}: {work.title}" for work in WORKS.values()]
-    listed += [""] + [f"{peer.name}: {peer.title}" for peer in PEERS.values()]
+    listed += [""] + [f"{peer.name}: {peer.title}" for peer in _PEERS.values()]
     listed += [f"{name}: {title}" for name, title in LIMITS.items()]
     parser = argparse.ArgumentParser(
         prog="python3 -m tests.bench",
@@ -149,7 +151,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="\n".join(["works and peers:", *listed]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--work", default="", help="names with commas; all but soak otherwise")
+    parser.add_argument(
+        "--work", default="", help="names with commas; all but farm and soak otherwise"
+    )
     parser.add_argument("--peer", default="", help="names with commas; all otherwise")
     parser.add_argument("--runs", type=_count, default=3, help="default %(default)s")
     parser.add_argument("--scans", type=_count, default=20_000, help="of the soak, %(default)s")
@@ -167,7 +171,7 @@ def _works(names: str, scans: int) -> list[Work]:
 
 def _peers(names: str) -> list[str]:
     """Raises ValueError."""
-    known = [*PEERS, *LIMITS]
+    known = [*_PEERS, *LIMITS]
     return _chosen(names, "PEER", known) if names else known
 
 

@@ -35,6 +35,7 @@ class Job:
     """All of one load generator."""
 
     manner: Manner
+    host: str
     port: int
     tls: bool
     password: str

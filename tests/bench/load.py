@@ -78,7 +78,7 @@ class Generator:
                 self._failed.append(f"{scan.name}: {error!r}")
 
     def _whole_session(self, client: Client, scan: Scan) -> None:
-        with Session(self._job.port, client.source, self._context) as session:
+        with self._session(client) as session:
             if scan.fault == "password":
                 _refused(530, lambda: session.login(client.user, "no-such-password"))
                 return
@@ -117,8 +117,11 @@ class Generator:
     def _meet(self) -> None:
         self._meeting.wait(_MEETING_SECONDS)
 
+    def _session(self, client: Client) -> Session:
+        return Session(self._job.port, client.source, self._context, self._job.host)
+
     def _logged_in(self, client: Client) -> Session:
-        session = Session(self._job.port, client.source, self._context)
+        session = self._session(client)
         try:
             session.login(client.user, self._job.password)
         except BaseException:
@@ -203,7 +206,7 @@ class Generator:
         while not ended.wait(_PROBE_PAUSE):
             try:
                 started = time.monotonic()
-                with Session(self._job.port, self._job.clients[0].source, None) as session:
+                with self._session(self._job.clients[0]) as session:
                     greeted = time.monotonic()
                     session.command("NOOP", 200)
                     answers.append(time.monotonic() - greeted)

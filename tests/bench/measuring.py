@@ -54,6 +54,7 @@ def measure(work: Work, peer: str, peers: Mapping[str, Peer], ground: Ground, ta
     one = _Measurement(work, peers[peer], ground, tag)
     how: dict[str, Callable[[Serving], Run]] = {
         "uploads": one.uploads,
+        "farm": one.uploads,
         "idle": one.idle,
         "crowd": one.crowd,
         "soak": one.soak,
@@ -77,6 +78,8 @@ class _Watch:
     own: float = 0.0
     peak: int = 0
     added: int = 0
+    balancer: float = 0.0
+    busiest: float = 0.0
 
 
 class _Measurement:
@@ -125,7 +128,15 @@ class _Measurement:
             figures["ideal"] = work.ideal
         if work.manner == "together":
             figures["at_once"] = outcomes[0].figures["at_once"]
-        used = watch.cpu + watch.own + sum(outcome.cpu_seconds for outcome in outcomes)
+        load = sum(outcome.cpu_seconds for outcome in outcomes)
+        used = watch.cpu + watch.balancer + watch.own + load
+        if work.kind == "farm":
+            figures |= {
+                "cpu_balancer": watch.balancer,
+                "cpu_openspp": watch.openspp * watch.seconds,
+                "cpu_load": load,
+                "busiest_node": watch.busiest,
+            }
         value = {
             "MB/s": work.size / 1e6 / took,
             "scans/s": len(sent) / seconds,
@@ -238,6 +249,7 @@ class _Measurement:
     def _job(self, serving: Serving, clients: tuple[Client, ...]) -> Job:
         return Job(
             self._work.manner,
+            serving.host,
             serving.port,
             self._work.tls,
             PASSWORD,
@@ -251,26 +263,35 @@ class _Measurement:
             Client(self._peer.user or USERS[number % len(USERS)], _address(number % _ADDRESSES))
             for number in range(count)
         )
-        return Job("idle", serving.port, self._work.tls, PASSWORD, clients=clients)
+        return Job(*("idle", serving.host, serving.port, self._work.tls, PASSWORD), clients=clients)
 
     def _warm(self, serving: Serving) -> Memory:
-        """One small scan, so that all is loaded; the memory before it, at rest."""
+        """One small scan, so that all is loaded; the memory before it, at rest.
+
+        In a farm one from each address that will come, so that each node has its own.
+        """
         rest = serving.program.memory()
         before = recorded(self._record)
-        client = Client(self._peer.user or USERS[-1], _address(0), (Scan(f"{self._tag}-warm.pdf"),))
-        job = self._job(serving, (client,))
+        count = self._work.clients if self._work.kind == "farm" else 1
+        user = self._peer.user or USERS[-1]
+        clients = tuple(
+            Client(user, _address(number), (Scan(f"{self._tag}-warm-{number}.pdf"),))
+            for number in range(count)
+        )
+        job = self._job(serving, clients)
         path = str(content(self._ground.folder, _WARM_SIZE))
         outcome = Generator(replace(job, manner="each", content=path)).run()
-        sent = _sent([outcome], 1)
+        sent = _sent([outcome], count)
         if self._peer.delivers == "later":
-            wait_until_recorded(self._record, before + 1, _DELIVERED_WITHIN)
+            wait_until_recorded(self._record, before + count, _DELIVERED_WITHIN)
         self._check(serving, sent)
         return rest
 
     @contextlib.contextmanager
     def _probe(self, serving: Serving) -> Iterator[Generators]:
         client = Client(USERS[0], "127.0.99.99")
-        with Generators(Job("probe", serving.port, False, PASSWORD, clients=(client,))) as probe:
+        job = Job("probe", serving.host, serving.port, False, PASSWORD, clients=(client,))
+        with Generators(job) as probe:
             probe.go()
             yield probe
 
@@ -280,6 +301,8 @@ class _Measurement:
         openspp = self._ground.openspp
         began, own, machine = time.monotonic(), time.process_time(), MachineLoad()
         cpu, of_openspp = serving.program.cpu_seconds(), openspp.cpu_seconds()
+        of_each, balancer = serving.program.cpu_of_each(), serving.balancer
+        of_balancer = balancer.cpu_seconds() if balancer is not None else 0.0
         with Sampler(serving.program, self._work.interval) as sampler:
             yield watch
             watch.seconds = time.monotonic() - began
@@ -287,6 +310,12 @@ class _Measurement:
             watch.own = time.process_time() - own
             watch.cpu = serving.program.cpu_seconds() - cpu
             watch.openspp = (openspp.cpu_seconds() - of_openspp) / watch.seconds
+            watch.balancer = balancer.cpu_seconds() - of_balancer if balancer is not None else 0.0
+            used = [
+                now - of_each.get(number, 0.0)
+                for number, now in serving.program.cpu_of_each().items()
+            ]
+            watch.busiest = max(used, default=0.0) / watch.seconds
         watch.peak = sampler.peak.total
         watch.added = sampler.peak.own - rest.own
 

@@ -69,14 +69,21 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Serving:
-    """A peer that runs; `store` is where files lie that it only stores."""
+    """A peer that runs; `store` is where files lie that it only stores.
+
+    Where a balancer stands before its nodes, `host` and `port` are the balancer's.
+    """
 
     program: Program
     port: int
     store: Path
+    host: str = HOST
+    balancer: Program | None = None
 
     def stop(self) -> None:
         """End it and remove its files."""
+        if self.balancer is not None:
+            self.balancer.stop()
         self.program.stop()
         shutil.rmtree(self.store, ignore_errors=True)
 
@@ -107,18 +114,27 @@ class Peer:
 
 
 def configuration(
-    ground: Ground, wanted: Wanted, port: int, passive_ports: list[int], workers: int = 1
+    ground: Ground,
+    wanted: Wanted,
+    port: int,
+    passive_ports: list[int],
+    workers: int = 1,
+    host: str = HOST,
+    more: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Path:
-    """Our daemon's, as it is installed but for addresses and limits; its spool is made."""
+    """Our daemon's, as it is installed but for addresses and limits; its spool is made.
+
+    `more`: options by section, beside those.
+    """
     spool = ground.folder / "spool"
     spool.mkdir(mode=0o700, exist_ok=True)
-    sections: Mapping[str, Mapping[str, str]] = {
+    sections: dict[str, dict[str, str]] = {
         "openspp": {
             "url": ground.openspp.url,
             "parallel_requests": str(wanted.parallel_requests),
         },
         "ftp": {
-            "listen": f"{HOST}:{port}",
+            "listen": f"{host}:{port}",
             "passive_ports": f"{passive_ports[0]}-{passive_ports[-1]}",
             "workers": str(workers),
         },
@@ -126,6 +142,8 @@ def configuration(
         "uploads": {"directory": str(spool), "max_size": "1G"},
         "limits": {"sessions": str(wanted.sessions)},
     }
+    for section, values in (more or {}).items():
+        sections.setdefault(section, {}).update(values)
     path = ground.folder / "openspp-ftpd.conf"
     path.write_text(
         "".join(
@@ -141,7 +159,8 @@ def _ours(workers: int) -> Callable[[Ground, Wanted], Serving]:
         port, *passive_ports = free_ports(7)
         path = configuration(ground, wanted, port, passive_ports, workers)
         command = [sys.executable, "-m", "openspp_ftpd", "serve", "-c", str(path)]
-        return _serving(Program(command, ground.folder / "ours.log"), port, ground.folder / "spool")
+        program = Program(command, ground.folder / "ours.log")
+        return once_it_greets(Serving(program, port, ground.folder / "spool"))
 
     return start
 
@@ -152,7 +171,8 @@ def _plain_pyftpdlib(ground: Ground, wanted: Wanted) -> Serving:
     certificate = str(ground.both()) if wanted.tls else ""
     command = [sys.executable, "-m", "tests.bench.plain_pyftpdlib", str(port), str(store)]
     command += [certificate, PASSWORD, *USERS]
-    return _serving(Program(command, ground.folder / "pyftpdlib.log"), port, store)
+    program = Program(command, ground.folder / "pyftpdlib.log")
+    return once_it_greets(Serving(program, port, store))
 
 
 def _vsftpd(ground: Ground, wanted: Wanted) -> Serving:
@@ -190,7 +210,7 @@ def _vsftpd(ground: Ground, wanted: Wanted) -> Serving:
     path.write_text("".join(f"{name}={value}\n" for name, value in options.items()))
     command = [str(root / "usr/sbin/vsftpd"), str(path)]
     log = ground.folder / "vsftpd.log"
-    return _serving(Program(command, log, _libraries(root)), port, home)
+    return once_it_greets(Serving(Program(command, log, _libraries(root)), port, home))
 
 
 _UPLOAD_SCRIPT: Final = """\
@@ -234,7 +254,8 @@ def _pure_ftpd(ground: Ground, wanted: Wanted) -> Serving:
         f"exec {shlex.join(command)}",
     ]
     whole = ["unshare", "--mount", "sh", "-c", "\n".join(lines)]
-    return _serving(Program(whole, ground.folder / "pure-ftpd.log", environment), port, home)
+    program = Program(whole, ground.folder / "pure-ftpd.log", environment)
+    return once_it_greets(Serving(program, port, home))
 
 
 def _users_of_pure_ftpd(
@@ -284,22 +305,25 @@ def _new_folder(path: Path) -> Path:
     return path
 
 
-def _serving(program: Program, port: int, store: Path) -> Serving:
-    """Once it greets."""
+def once_it_greets(serving: Serving) -> Serving:
+    """The same; ends it when it does not. Raises CannotStart."""
+    programs = [one for one in (serving.program, serving.balancer) if one is not None]
     patience = Patience(_START_SECONDS, "no greeting")
     try:
         while True:
-            if program.process.poll() is not None:
-                raise CannotStart(f"it ended at once: {program.log()}")
+            for program in programs:
+                if program.process.poll() is not None:
+                    raise CannotStart(f"it ended at once: {program.log()}")
             try:
-                Session(port, HOST, None).quit()
-                return Serving(program, port, store)
+                Session(serving.port, HOST, None, serving.host).quit()
+                return serving
             except (OSError, Refused):
                 patience.pause()
     except BaseException as error:
-        program.stop()
+        serving.stop()
         if isinstance(error, TimeoutError):
-            raise CannotStart(f"it does not greet: {program.log()}") from error
+            told = "; ".join(program.log() for program in programs)
+            raise CannotStart(f"it does not greet: {told}") from error
         raise
 
 

@@ -70,6 +70,15 @@ class Program:
                 total += times.user + times.system + times.children_user + times.children_system
         return float(total)
 
+    def cpu_of_each(self) -> dict[int, float]:
+        """User and system time of each process that lives, by its number."""
+        found: dict[int, float] = {}
+        for member in self.members():
+            with contextlib.suppress(psutil.Error):
+                times = member.cpu_times()
+                found[member.pid] = times.user + times.system
+        return found
+
     def memory(self) -> Memory:
         """That of all its processes."""
         return memory_of(self.members())

@@ -50,14 +50,14 @@ def client_context() -> ssl.SSLContext:
     return context
 
 
-def connected(port: int, source: str) -> socket.socket:
-    """A connection from that address. Raises OSError."""
+def connected(port: int, source: str, host: str) -> socket.socket:
+    """A connection from that address to that host. Raises OSError."""
     connection = socket.socket()
     try:
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             connection.setsockopt(socket.SOL_SOCKET, option, _PATIENCE)
         connection.bind((source, 0))
-        connection.connect((HOST, port))
+        connection.connect((host, port))
     except BaseException:
         connection.close()
         raise
@@ -67,10 +67,13 @@ def connected(port: int, source: str) -> socket.socket:
 class Session:
     """A control connection that has been greeted, under TLS where `context` is given."""
 
-    def __init__(self, port: int, source: str, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, port: int, source: str, context: ssl.SSLContext | None, host: str = HOST
+    ) -> None:
         self._source = source
+        self._host = host
         self._context = context
-        self._connection = connected(port, source)
+        self._connection = connected(port, source, host)
         try:
             self.expect("greeting", 220)
             if context is not None:
@@ -94,7 +97,7 @@ class Session:
         told = re.search(r"(\d+),(\d+)\)", self.command("PASV", 227))
         if told is None:
             raise Refused("PASV", 227, "without a port")
-        data = connected(int(told[1]) * 256 + int(told[2]), self._source)
+        data = connected(int(told[1]) * 256 + int(told[2]), self._source, self._host)
         try:
             self.command(f"STOR {name}", 150, 125)
             if self._context is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -45,7 +46,7 @@ def table(rows: Sequence[Row]) -> str:
         for line in lines
     ]
     text.insert(1, "-" * max(map(len, text)))
-    text += [LEGEND, *_problems(rows), *_latencies(rows)]
+    text += [LEGEND, *_problems(rows), *_latencies(rows), *_balanced(rows)]
     return "\n".join(text)
 
 
@@ -92,6 +93,27 @@ def _latencies(rows: Sequence[Row]) -> Iterator[str]:
                 f"{1e3 * row.figure('greeting_p99'):.1f}), NOOP "
                 f"{1e3 * row.figure('noop_p50'):.1f} ms (p99 {1e3 * row.figure('noop_p99'):.1f})"
             )
+
+
+def _balanced(rows: Sequence[Row]) -> Iterator[str]:
+    """What everybody took of the cores that they share: these are what more nodes run out of."""
+    cores = os.cpu_count() or 1
+    for row in rows:
+        if not row.has("cpu_balancer"):
+            continue
+        parts = {
+            "gateway": row.cpu_per_scan,
+            "HAProxy": row.median(lambda run: 1e3 * run.figures["cpu_balancer"] / run.scans),
+            "OpenSPP": row.median(lambda run: 1e3 * run.figures["cpu_openspp"] / run.scans),
+            "load": row.median(lambda run: 1e3 * run.figures["cpu_load"] / run.scans),
+        }
+        told = ", ".join(f"{name} {_number(part)}" for name, part in parts.items())
+        full = 1e3 * cores / sum(parts.values())
+        yield (
+            f"{row.work.title}, {row.peer}: CPU ms/scan: {told}; {cores} cores for all of them are "
+            f"full at {_number(full)} scans/s ({row.value / full:.0%} of it reached); the busiest "
+            f"node took {row.figure('busiest_node'):.0%} of a core"
+        )
 
 
 def verdicts(found: Sequence[Goal]) -> str:

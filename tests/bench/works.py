@@ -19,10 +19,11 @@ SLOW_UPLOAD: Final = 0.5
 """What a slow OpenSPP takes, in seconds."""
 
 _OURS: Final = ("ours-1", "ours-2")
+_FARMS: Final = ("ours-haproxy-1", "ours-haproxy-2", "ours-haproxy-3")
 _STORING: Final = ("vsftpd", "pyftpdlib")
 _SERVERS: Final = (*_OURS, "pure-ftpd", *_STORING)
 
-Kind = Literal["uploads", "idle", "rest", "crowd", "soak"]
+Kind = Literal["uploads", "farm", "idle", "rest", "crowd", "soak"]
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,12 @@ WORKS: Final = {
             clients=200,
             idle=2000,
             interval=0.5,
+        ),
+        Work(
+            *("farm", "32 x 20 scans of 200 kB, HAProxy", "scans/s", ("ours-1", *_FARMS), "farm"),
+            clients=32,
+            scans=20,
+            wanted=False,
         ),
         soak(20_000),
     )
