@@ -220,7 +220,7 @@ def a_day(directory: Path, certificate: tuple[Path, Path], log: dict[str, str]) 
     ):
         everything(Ground(openspp, daemon, "leyla"), double)
         shown = {}
-        for path in ("/", "/sandbox/documents"):
+        for path in ("/", "/sandbox/arrivals"):
             with urllib.request.urlopen(openspp.url + path, timeout=10) as answer:
                 shown[path] = answer.read()
         daemon.signal(signal.SIGTERM)
@@ -264,7 +264,7 @@ class TestNoPasswordAndNoContent:
             assert "leyla at 127.0.0.1 could not log in" in day.log
             assert (" is in OpenSPP" in day.log) is (name != "warning")
             assert ("<- PASS (not shown)" in day.log) is (name in ("debug", "short", "none"))
-            assert NAME.encode() in day.openspp["/"]
+            assert NAME.encode() in day.openspp["/sandbox/arrivals"]
             assert NAME.encode() in day.openspp["record"]
 
     def test_in_the_words_of_a_wrong_configuration(self, tmp_path: Path) -> None:
