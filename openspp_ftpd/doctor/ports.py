@@ -20,8 +20,9 @@ _SOCKET_UNIT: Final = "ports below 1024 want the socket unit: systemctl enable -
 def check_ports(settings: FtpSettings, unit: Unit) -> Iterator[Finding]:
     """Whether each port is free, or the running daemon's."""
     listeners = [*settings.listen, *settings.listen_implicit]
-    for address in listeners:
-        yield from _check(f"port {address.port}", [address], unit)
+    for port in dict.fromkeys(address.port for address in listeners):
+        same = [address for address in listeners if address.port == port]
+        yield from _check(f"port {port}", same, unit)
     hosts = sorted({address.host for address in listeners})
     passive = [Address(host, port) for port in settings.passive_ports for host in hosts]
     ports = sorted(settings.passive_ports)
