@@ -28,12 +28,9 @@ def check_configuration(
     path: str, credentials: str, unit: Unit
 ) -> tuple[Settings | None, list[Finding]]:
     """The settings, or None where they have mistakes; and what is to be said of them."""
-    directories = tuple(
-        mount.partition(":")[0] for mount in unit.properties.get("TemporaryFileSystem", "").split()
-    )
     about = "configuration"
     try:
-        loaded = config.load(path, credentials, () if credentials else directories)
+        loaded = config.load(path, credentials, () if credentials else tuple(unit.tmpfs))
     except config.ConfigurationError as error:
         mend = "correct it; openspp-ftpd.conf(5) explains every option"
         return None, [failed(about, str(mistake), mend) for mistake in error.mistakes]

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from openspp_ftpd.doctor.checks import Step, check_configuration, steps
+from openspp_ftpd.doctor.checks import check_configuration, steps
 from openspp_ftpd.doctor.findings import Finding, Level
 from openspp_ftpd.doctor.service import check_service, unit
 from openspp_ftpd.screen import Screen, screen_of
@@ -42,11 +42,7 @@ def _findings(path: str, credentials: str, screen: Screen | None) -> Iterator[Fi
     for step in steps(settings, systemd_unit):
         if screen is not None:
             screen.looking(step.name)
-        yield from _looked(step)
-
-
-def _looked(step: Step) -> list[Finding]:
-    return list(step.look())
+        yield from step.look()
 
 
 def _show(screen: Screen, finding: Finding) -> None:

@@ -57,7 +57,7 @@ def check_spool(
     """The tmpfs in which a scan is while it is handed on: its size, and that no disk sees it."""
     about = "spool"
     uploads = settings.uploads
-    options = unit.tmpfs(uploads.directory) if unit.known else None
+    options = unit.tmpfs.get(uploads.directory.rstrip("/")) if unit.known else None
     try:
         size = _size_of_tmpfs(options, meminfo) if options is not None else _size(uploads)
     except (OSError, ValueError) as error:

@@ -52,13 +52,11 @@ class Unit:
         own = {self.properties.get("MainPID", "0")} - {"0"}
         return frozenset(own | {"1"} if self.properties.get("TriggeredBy") else own)
 
-    def tmpfs(self, directory: str) -> str | None:
-        """The options of the tmpfs that the unit mounts on `directory`; None where it does not."""
-        for mount in self.properties.get("TemporaryFileSystem", "").split():
-            path, _, options = mount.partition(":")
-            if path == directory.rstrip("/"):
-                return options
-        return None
+    @property
+    def tmpfs(self) -> Mapping[str, str]:
+        """The directories on which the unit mounts a tmpfs, with their mount options."""
+        mounts = self.properties.get("TemporaryFileSystem", "").split()
+        return {path: options for path, _, options in (each.partition(":") for each in mounts)}
 
     @property
     def may_be_swapped(self) -> bool:

@@ -87,14 +87,30 @@ class OdooApi:
         """Check the key, really, and whether its owner may store. None: may send scans."""
         if not can_exist(credentials):
             return Denied(_impossible_user())
+        return self._checked(lambda: self._may_send(credentials, exchange))
+
+    def _may_send(self, credentials: Credentials, exchange: Exchange) -> Denied | None:
+        place = self._identify(credentials, exchange)
+        version = self._server.version(exchange)
+        may = self._server.call(credentials, place.uid, may_create(version), exchange)
+        if may.result() is not True:
+            return Denied(self._may_not_store())
+        if version >= EXPIRING_FROM:
+            self._look_at_expiry(credentials, place, exchange)
+        return None
+
+    def probe(self, exchange: Exchange) -> Denied | None:
+        """Ask Odoo's version, which needs no user and no password. None: a fitting one is there."""
+        return self._checked(lambda: self._tells_its_version(exchange))
+
+    def _tells_its_version(self, exchange: Exchange) -> None:
+        self._server.forget_version()
+        self._server.version(exchange)
+
+    def _checked(self, check: Callable[[], Denied | None]) -> Denied | None:
+        """What `check` finds, or what kept it from finding anything."""
         try:
-            place = self._identify(credentials, exchange)
-            version = self._server.version(exchange)
-            may = self._server.call(credentials, place.uid, may_create(version), exchange)
-            if may.result() is not True:
-                return Denied(self._may_not_store())
-            if version >= EXPIRING_FROM:
-                self._look_at_expiry(credentials, place, exchange)
+            return check()
         except Refused as error:
             return Denied(error.failure, error.may_retry)
         except NoAnswer as error:
@@ -103,22 +119,6 @@ class OdooApi:
             return Denied(self._given_up())
         except Exception as error:  # the thread's job must come back with a verdict
             return Denied(unexpected(error, self._server.where()).failure)
-        return None
-
-    def probe(self, exchange: Exchange) -> Denied | None:
-        """Ask Odoo's version, which needs no user and no password. None: a fitting one is there."""
-        try:
-            self._server.forget_version()
-            self._server.version(exchange)
-        except Refused as error:
-            return Denied(error.failure, error.may_retry)
-        except NoAnswer as error:
-            return Denied(error.fault.failure, error.fault.may_retry)
-        except Abandoned:
-            return Denied(self._given_up())
-        except Exception as error:  # its thread has nobody else to tell
-            return Denied(unexpected(error, self._server.where()).failure)
-        return None
 
     def expiry(self, credentials: Credentials, exchange: Exchange) -> Expiry | None:
         """Which of the user's keys expires first; None: none does. For `check` and `try`.

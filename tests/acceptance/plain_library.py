@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from tests.acceptance.promises import until
-from tests.acceptance.running import TREE, Process, free_ports, wait_for_port
+from tests.acceptance.running import Process, free_ports, wait_for_port
 from tests.acceptance.scanner import Scanner
 
 
@@ -24,6 +21,8 @@ class PlainLibrary(Process):
         passive_ports: how many.
         folder: another than one of its own in memory.
     """
+
+    module = "tests.acceptance.plain_pyftpdlib"
 
     def __init__(
         self,
@@ -48,19 +47,6 @@ class PlainLibrary(Process):
         except BaseException:
             self.__exit__()
             raise
-
-    def start_process(self) -> subprocess.Popen[bytes]:
-        """Start it."""
-        with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.acceptance.plain_pyftpdlib", *self._arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=TREE,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            )
-        return self.process
 
     def __exit__(self, *exception: object) -> None:
         super().__exit__(*exception)

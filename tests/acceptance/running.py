@@ -74,6 +74,8 @@ def wait_for_port(
 class Process:
     """A program of ours, its output in a file."""
 
+    module = "openspp_ftpd"
+
     def __init__(self, log: Path, arguments: list[str]) -> None:
         self.log_path = log
         self._arguments = arguments
@@ -83,7 +85,7 @@ class Process:
         """Start it (again)."""
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "openspp_ftpd", *self._arguments],
+                [sys.executable, "-m", self.module, *self._arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

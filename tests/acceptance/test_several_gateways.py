@@ -9,7 +9,6 @@ import random
 import signal
 import socket
 import subprocess
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.crowd import Crowd
 from tests.acceptance.documents import pdf, sha256
 from tests.acceptance.haproxy import BALANCER, EXAMPLE, NODES, PROGRAM, UNREADY_FOR, Farm, farm
 from tests.acceptance.own_network import in_a_network_of_its_own
@@ -176,21 +176,14 @@ class Load:
     outcomes: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._client, args=(number,)) for number in range(CLIENTS)
-        ]
+        self._crowd = Crowd(CLIENTS, self._client)
 
     def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
+        self._crowd.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(120)
-            assert not thread.is_alive(), "a client hangs"
+        self._crowd.__exit__(*exception)
 
     def wait_for_more(self, scans: int = CLIENTS) -> None:
         """Until some more scans went through."""
@@ -208,12 +201,12 @@ class Load:
     def _client(self, number: int) -> None:
         chance = random.Random(number)
         tls = ("", "explicit", "implicit")[number % 3]
-        while not self._stop.is_set():
+        while not self._crowd.stop.is_set():
             name, content = next(NAMES), pdf(
                 chance.randrange(1000, 60_000), chance.randrange(1 << 60)
             )
             while not self._send(name, content, f"127.0.0.{number + 50}", tls):
-                if not self.again or self._stop.wait(0.2):
+                if not self.again or self._crowd.stop.wait(0.2):
                     break
 
     def _send(self, name: str, content: bytes, source: str, tls: str) -> bool:

@@ -7,7 +7,6 @@ import itertools
 import random
 import signal
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.crowd import Crowd
 from tests.acceptance.documents import noise, pdf, sha256
 from tests.acceptance.grounds import Ground, expected, running
 from tests.acceptance.promises import until
@@ -39,34 +39,27 @@ class Load:
     replies: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._client, args=(number,)) for number in range(CLIENTS)
-        ]
+        self._crowd = Crowd(CLIENTS, self._client)
 
     def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
+        self._crowd.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(120)
-            assert not thread.is_alive(), "a client hangs"
+        self._crowd.__exit__(*exception)
 
     def _client(self, number: int) -> None:
         chance = random.Random(SEED * 100 + number)
         user = ("alice", "frank", "dbuser")[number % 3]
         tls = ("", "explicit", "implicit")[number // 3 % 3]
         scans = itertools.count()
-        while not self._stop.is_set():
+        while not self._crowd.stop.is_set():
             # Refused, reset, ended or timed out: what a client does then is to connect again.
             with (
                 contextlib.suppress(OSError, AssertionError),
                 self.ground.logged_in(user, tls, f"127.0.0.{number + 2}") as scanner,
             ):
-                while not self._stop.is_set():
+                while not self._crowd.stop.is_set():
                     self._upload(scanner, f"{number}-{next(scans)}", chance)
             time.sleep(0.02)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import random
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
+from tests.acceptance.crowd import Crowd
 from tests.acceptance.documents import noise, pdf, sha256
 from tests.acceptance.grounds import Ground
 from tests.acceptance.scanner import Scanner
@@ -35,28 +35,14 @@ class Books:
     replies: Counter[int] = field(default_factory=Counter)
 
 
-class Devices:
+class Devices(Crowd):
     """All of them, each from an address of its own, a third by each way of TLS."""
 
     def __init__(self, ground: Ground, seed: int) -> None:
         self.books = Books()
         self._ground = ground
         self._seed = seed
-        self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._work, args=(number,)) for number in range(DEVICES)
-        ]
-
-    def __enter__(self) -> Devices:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(8 * PATIENCE)
-            assert not thread.is_alive(), "a device hangs"
+        super().__init__(DEVICES, self._work, 8 * PATIENCE)
 
     def wait_for_more(self, scans: int = DEVICES) -> None:
         """Until so many more scans went through."""
@@ -69,7 +55,7 @@ class Devices:
     def _work(self, number: int) -> None:
         chance = random.Random(self._seed * 1000 + number)
         count = 0
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             count += 1
             size = chance.randrange(1000, 200_000)
             seed = chance.randrange(1 << 60)
@@ -90,7 +76,7 @@ class Devices:
                 if answer.code == 226:
                     self.books.acknowledged[digest] = name
                     return
-            if self._stop.wait(chance.uniform(0.05, 0.5)):
+            if self.stop.wait(chance.uniform(0.05, 0.5)):
                 return
 
     def _session(self, number: int) -> Scanner:
