@@ -7,6 +7,7 @@ failed logins under several names with no good one between, and a user is only s
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
@@ -186,6 +187,7 @@ def neighbourhood(address: str, trusted: Iterable[Network] = ()) -> str:
 _Client = IPv4Address | IPv6Address | str
 
 
+@functools.lru_cache(maxsize=256)  # asked several times for each connection
 def parsed(address: str) -> _Client:
     """The address; an IPv4 one also where it came through an IPv6 socket."""
     try:

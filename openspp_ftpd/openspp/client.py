@@ -8,13 +8,11 @@ redirect on the way.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 import requests
-import requests.cookies
 import urllib3.exceptions
 
 from openspp_ftpd import __version__
@@ -22,6 +20,7 @@ from openspp_ftpd.openspp.answers import Answer
 from openspp_ftpd.openspp.body import UploadBody
 from openspp_ftpd.openspp.exchange import Exchange
 from openspp_ftpd.openspp.faults import Fault, NoAnswer, explain, unexpected
+from openspp_ftpd.openspp.session import Session
 from openspp_ftpd.openspp.transport import OneConnection, tls_context
 
 CONNECT_WITHIN: Final = 10.0
@@ -40,8 +39,7 @@ class Client:
         """url: scheme://host[:port]. ca_file: see `tls_context`, which may raise OSError."""
         self._url = url
         self._context = tls_context(ca_file) if url.startswith("https:") else None
-        self._cookies = requests.cookies.RequestsCookieJar()
-        self._cookies_lock = threading.Lock()
+        self._session = Session()
 
     def where(self, path: str) -> str:
         """The URL of a path, without its query."""
@@ -49,13 +47,11 @@ class Client:
 
     def forget_cookies(self) -> None:
         """The next request starts a new session."""
-        with self._cookies_lock:
-            self._cookies.clear()
+        self._session.forget()
 
     def has_session(self) -> bool:
         """Whether OpenSPP gave a session."""
-        with self._cookies_lock:
-            return any(cookie.name == "session_id" for cookie in self._cookies)
+        return self._session.begun()
 
     def get(self, path: str, exchange: Exchange, patience: float) -> Answer:
         """GET. See `post`."""
@@ -101,7 +97,7 @@ class Client:
             ) as response:
                 # Not decoded: nothing compressed was asked for, and a little can unfold to a lot.
                 received = response.raw.read(most + 1, decode_content=False)
-                self._keep_cookies(response)
+                self._session.keep(response)
                 return self._answer(path, response, received, most)
         except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' are OSErrors
             host = urlsplit(self._url).hostname or ""
@@ -127,35 +123,26 @@ class Client:
         request.prepare_method(method)
         request.url = self._url + path
         request.prepare_headers(headers)
-        with self._cookies_lock:
-            request.prepare_cookies(self._cookies)
+        self._session.name_itself(request)
         content: Any = body  # requests takes whatever has a length and gives bytes
         request.body = content
         request.prepare_content_length(content)
         request.prepare_hooks({})
         return request
 
-    def _keep_cookies(self, response: requests.Response) -> None:
-        """One session for all requests: OpenSPP makes a file for each new one (WIRE.md section 0).
-
-        An error's cookie is not kept: with several databases it belongs to a session without one.
-        """
-        if response.status_code < 400:
-            with self._cookies_lock:
-                self._cookies.update(response.cookies)
-
     def _answer(self, path: str, response: requests.Response, received: bytes, most: int) -> Answer:
-        asked = self._url + path
-        origin, target_path = _redirect(asked, response.headers.get("Location", ""))
-        is_redirect = 300 <= response.status_code < 400
+        origin, target_path = "", ""
+        if 300 <= response.status_code < 400:
+            asked = self._url + path
+            origin, target_path = _redirect(asked, response.headers.get("Location", ""))
         return Answer(
             where=self.where(path),
             status=response.status_code,
             content_type=response.headers.get("Content-Type", ""),
             body=received,
             whole=len(received) <= most,
-            redirects_to=origin if is_redirect and origin != self._url else "",
-            redirect_path=target_path if is_redirect else "",
+            redirects_to=origin if origin != self._url else "",
+            redirect_path=target_path,
             date=response.headers.get("Date", ""),
         )
 

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from requests import Response
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -125,6 +127,18 @@ class OneConnection(HTTPAdapter):
         else:
             self._pool = _PlainPool(host, target.port, **more)
 
+    def init_poolmanager(self, *arguments: object, **more: object) -> None:
+        """There is one pool, for one connection."""
+
+    def build_response(self, req: PreparedRequest, resp: Any) -> Response:
+        """Without cookies and encodings: the client looks at cookies itself, where they changed."""
+        response = Response()
+        response.status_code = resp.status
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.raw = resp
+        response.request = req
+        return response
+
     def get_connection(  # requests 2.28
         self, url: str | bytes, proxies: Mapping[str, str] | None = None
     ) -> HTTPConnectionPool:
@@ -144,4 +158,3 @@ class OneConnection(HTTPAdapter):
 
     def close(self) -> None:
         self._pool.close()
-        super().close()

@@ -32,6 +32,42 @@ class TestSession:
         assert cookies[0] == ""
         assert set(cookies[1:]) == {f"session_id={1:040}"}
 
+    def test_follows_a_server_that_names_another_and_one_that_ends_it(self) -> None:
+        said = iter(["one", "one", "other", "", "gone; Max-Age=0", ""])
+        cookies: list[str] = []
+
+        def answer(request: Request) -> None:
+            body = success(request.read()["id"])
+            cookies.append(request.header("Cookie"))
+            value = next(said)
+            cookie = [f"Set-Cookie: session_id={value}; Path=/"] if value else []
+            request.answer("200 OK", "application/json", body, *cookie)
+
+        with scripted(answer) as server:
+            api = api_at(server.url)
+            for _ in range(6):
+                assert api.store(ALICE, "a.pdf", SMALL, Exchange()) == Stored()
+        one, other = "session_id=one", "session_id=other"
+        assert cookies == ["", one, one, other, other, ""]
+
+    def test_belongs_to_the_paths_that_the_server_said(self) -> None:
+        cookies: list[tuple[str, str]] = []
+
+        def answer(request: Request) -> None:
+            body = success(request.read()["id"])
+            cookies.append((request.path, request.header("Cookie")))
+            cookie = "Set-Cookie: session_id=one; Path=/dms/upload"
+            request.answer("200 OK", "application/json", body, cookie)
+
+        with scripted(answer) as server:
+            api = api_at(server.url)
+            for _ in range(2):
+                assert api.store(ALICE, "a.pdf", SMALL, Exchange()) == Stored()
+                assert api.authenticate(ALICE, Exchange()) is None
+        one = "session_id=one"
+        assert [cookie for path, cookie in cookies if path == "/dms/upload"] == ["", one]
+        assert [cookie for path, cookie in cookies if path == "/dms/auth"] == ["", ""]
+
 
 class Databases:
     """An OpenSPP that serves several databases (WIRE.md section 8)."""
