@@ -280,9 +280,13 @@ class _Reader:
         quote = data.find(b'"', position)
         end = text_end = len(data) if quote < 0 else quote
         if data.find(b"\\", position, end) < 0:
-            letters = memoryview(data)[position:end]
+            padding = data.find(b"=", position, end)
+            letters_end = end if padding < 0 else padding
+            letters = memoryview(data)[position:letters_end]
             if self._decoder.getstate()[0] or not self._content.feed_letters(letters):
                 self._feed_text(data[position:end], ended=end < len(data))
+            elif letters_end < end:
+                self._feed_text(data[letters_end:end], ended=end < len(data))
         else:
             end = text_end = self._end_of_string(data, position)
             self._after_backslash = False

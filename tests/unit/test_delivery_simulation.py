@@ -15,7 +15,7 @@ import pytest
 from openspp_ftpd.delivery import Delivered, Outcome, Timer
 from openspp_ftpd.errors import Problem
 from openspp_ftpd.openspp import Outcome as Answer
-from tests.unit.delivering import Scanners, Sending, scanning, send
+from tests.unit.delivering import PROMPTLY, Scanners, Sending, scanning, send
 from tests.unit.fake_openspp import (
     NO_VERDICT,
     REFUSED,
@@ -187,4 +187,4 @@ def test_the_promises_hold(seed: int) -> None:
             told = len(sending.outcomes)
             assert told == (0 if sending in device.abandoned else 1)
             assert is_discarded(sending.scan)
-            assert sending.seconds < ANSWER_WITHIN + 0.5
+            assert sending.seconds < ANSWER_WITHIN + PROMPTLY

@@ -283,4 +283,4 @@ class TestGoodbye:
                 server.sendall(bytes(100 * 1024 * 1024))
             started = time.monotonic()
             tls.say_goodbye(server)
-            assert time.monotonic() - started < 1
+            assert time.monotonic() - started < 5

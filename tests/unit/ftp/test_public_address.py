@@ -52,7 +52,7 @@ def test_a_name_is_looked_up_off_the_loop(lookups: threading.Event) -> None:
     began = time.monotonic()
     addresses = PublicAddresses([PublicAddress("scans.example.org")])
     assert addresses.told_to("10.1.2.3", LOCAL) == LOCAL
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     lookups.set()
     until(lambda: addresses.told_to("10.1.2.3", LOCAL) == "203.0.113.9")
     addresses.close()
