@@ -27,7 +27,7 @@ from tests.bench.checking import Lost
 from tests.bench.farm import FARMS
 from tests.bench.goals import goals
 from tests.bench.measuring import Failed, measure
-from tests.bench.peers import PASSWORD, PEERS, USERS, CannotStart, Ground, Peer
+from tests.bench.peers import PEERS, USERS, CannotStart, Ground, Peer, password_of
 from tests.bench.results import Row, Run
 from tests.bench.table import table, verdicts
 from tests.bench.works import LIMITS, SLOW_LOGIN, SLOW_UPLOAD, WORKS, Work, soak
@@ -75,8 +75,16 @@ def _in_turns(
 @contextlib.contextmanager
 def _ground(work: Work) -> Iterator[Ground]:
     """A folder in a tmpfs and an OpenSPP of its own for a work."""
-    options = ["--keep-alive", "--max-size", "1024", "--forbidden-extensions", "exe"]
-    options += [f"--user={user}:{PASSWORD}" for user in USERS]
+    options = [
+        "--api",
+        work.api,
+        "--keep-alive",
+        "--max-size",
+        "1024",
+        "--forbidden-extensions",
+        "exe",
+    ]
+    options += [f"--user={user}:{password_of(user, work.api)}" for user in USERS]
     if work.slow:
         options += ["--slow-login", str(SLOW_LOGIN), "--slow-upload", str(SLOW_UPLOAD)]
     folder = Path(tempfile.mkdtemp(prefix="openspp-ftpd-bench-", dir=_TMPFS))

@@ -23,9 +23,10 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A scanner: its OpenSPP user, its address, and what it sends."""
+    """A scanner: its OpenSPP user and password, its address, and what it sends."""
 
     user: str
+    password: str
     source: str
     scans: tuple[Scan, ...] = ()
 
@@ -38,7 +39,6 @@ class Job:
     host: str
     port: int
     tls: bool
-    password: str
     content: str = ""  # the file with the bytes that all scans have in common
     folder: str = ""  # what the server wants before each name
     clients: tuple[Client, ...] = ()
@@ -50,7 +50,7 @@ class Job:
     def from_json(text: str) -> Job:
         told = json.loads(text)
         clients = tuple(
-            Client(each["user"], each["source"], tuple(Scan(**scan) for scan in each["scans"]))
+            Client(**{**each, "scans": tuple(Scan(**scan) for scan in each["scans"])})
             for each in told.pop("clients")
         )
         return Job(**told, clients=clients)

@@ -82,7 +82,7 @@ class Generator:
             if scan.fault == "password":
                 _refused(530, lambda: session.login(client.user, "no-such-password"))
                 return
-            session.login(client.user, self._job.password)
+            session.login(client.user, client.password)
             if scan.fault == "cut":
                 self._cut(session, scan)
             elif scan.fault == "refused":
@@ -123,7 +123,7 @@ class Generator:
     def _logged_in(self, client: Client) -> Session:
         session = self._session(client)
         try:
-            session.login(client.user, self._job.password)
+            session.login(client.user, client.password)
         except BaseException:
             session.close()
             raise

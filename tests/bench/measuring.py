@@ -20,7 +20,7 @@ from tests.bench.contents import content
 from tests.bench.generators import MOST, Generators
 from tests.bench.jobs import Client, Fault, Job, Outcome, Scan, Sent
 from tests.bench.load import Generator
-from tests.bench.peers import PASSWORD, USERS, Ground, Peer, Serving, Wanted
+from tests.bench.peers import USERS, Ground, Peer, Serving, Wanted, password_of
 from tests.bench.programs import MachineLoad, Memory, Patience, Sampler, others
 from tests.bench.results import Run
 from tests.bench.works import CORE, CURL, Work
@@ -59,7 +59,8 @@ def measure(work: Work, peer: str, peers: Mapping[str, Peer], ground: Ground, ta
         "crowd": one.crowd,
         "soak": one.soak,
     }
-    wanted = Wanted(work.tls, work.idle + work.clients + _SPARE_SESSIONS, work.parallel_requests)
+    sessions = work.idle + work.clients + _SPARE_SESSIONS
+    wanted = Wanted(work.tls, sessions, work.parallel_requests, work.api)
     serving = peers[peer].start(ground, wanted)
     try:
         return how[work.kind](serving)
@@ -238,13 +239,17 @@ class _Measurement:
 
     def _clients(self) -> tuple[Client, ...]:
         return tuple(
-            Client(
-                self._peer.user or USERS[number % len(USERS)],
-                _address(number),
+            self._client(
+                number,
                 tuple(Scan(f"{self._tag}-{number}-{scan}.pdf") for scan in range(self._work.scans)),
             )
             for number in range(self._work.clients)
         )
+
+    def _client(self, number: int, scans: tuple[Scan, ...] = ()) -> Client:
+        user = self._peer.user or USERS[number % len(USERS)]
+        address = _address(number % _ADDRESSES)
+        return Client(user, password_of(user, self._work.api), address, scans)
 
     def _job(self, serving: Serving, clients: tuple[Client, ...]) -> Job:
         return Job(
@@ -252,18 +257,14 @@ class _Measurement:
             serving.host,
             serving.port,
             self._work.tls,
-            PASSWORD,
             str(content(self._ground.folder, self._work.size)),
             self._peer.folder,
             clients,
         )
 
     def _idle_job(self, serving: Serving, count: int) -> Job:
-        clients = tuple(
-            Client(self._peer.user or USERS[number % len(USERS)], _address(number % _ADDRESSES))
-            for number in range(count)
-        )
-        return Job(*("idle", serving.host, serving.port, self._work.tls, PASSWORD), clients=clients)
+        clients = tuple(self._client(number) for number in range(count))
+        return Job("idle", serving.host, serving.port, self._work.tls, clients=clients)
 
     def _warm(self, serving: Serving) -> Memory:
         """One small scan, so that all is loaded; the memory before it, at rest.
@@ -274,8 +275,9 @@ class _Measurement:
         before = recorded(self._record)
         count = self._work.clients if self._work.kind == "farm" else 1
         user = self._peer.user or USERS[-1]
+        password = password_of(user, self._work.api)
         clients = tuple(
-            Client(user, _address(number), (Scan(f"{self._tag}-warm-{number}.pdf"),))
+            Client(user, password, _address(number), (Scan(f"{self._tag}-warm-{number}.pdf"),))
             for number in range(count)
         )
         job = self._job(serving, clients)
@@ -289,8 +291,8 @@ class _Measurement:
 
     @contextlib.contextmanager
     def _probe(self, serving: Serving) -> Iterator[Generators]:
-        client = Client(USERS[0], "127.0.99.99")
-        job = Job("probe", serving.host, serving.port, False, PASSWORD, clients=(client,))
+        client = replace(self._client(0), source="127.0.99.99")
+        job = Job("probe", serving.host, serving.port, False, clients=(client,))
         with Generators(job) as probe:
             probe.go()
             yield probe

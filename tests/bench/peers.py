@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from tests.acceptance.interfaces import ODOO, SCANNER, configured
 from tests.acceptance.running import EmbeddedOpenSPP, free_ports
 from tests.bench.programs import Patience, Program
 from tests.bench.scanner import HOST, Refused, Session
@@ -33,6 +34,11 @@ _START_SECONDS: Final = 30.0
 
 class CannotStart(Exception):
     """This peer cannot run here; the message says why."""
+
+
+def password_of(user: str, api: str = SCANNER) -> str:
+    """A key of Odoo's own API belongs to one user, and tells who that is; others have one word."""
+    return f"{PASSWORD}-{user}" if api in ODOO else PASSWORD
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ class Wanted:
     tls: bool = False
     sessions: int = 256
     parallel_requests: int = 8
+    api: str = SCANNER
 
 
 @dataclass(frozen=True)
@@ -144,6 +151,7 @@ def configuration(
     }
     for section, values in (more or {}).items():
         sections.setdefault(section, {}).update(values)
+    sections = configured(wanted.api, sections)
     path = ground.folder / "openspp-ftpd.conf"
     path.write_text(
         "".join(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from tests.acceptance.interfaces import SCANNER
 from tests.bench.jobs import Manner
 
 CURL: Final = "curl"
@@ -38,6 +39,7 @@ class Work:
         size: bytes of a scan.
         idle: sessions that do nothing.
         interval: seconds between two looks at the memory; looking costs CPU time.
+        api: of the OpenSPP that scans go to, as the embedded one names it.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Work:
     idle: int = 0
     interval: float = 0.25
     wanted: bool = True  # without WORK= too
+    api: str = SCANNER
 
     @property
     def total(self) -> int:
@@ -78,6 +81,12 @@ def _scan(name: str, title: str, tls: bool) -> Work:
 
 def _many(name: str, title: str, tls: bool) -> Work:
     return Work(name, title, "scans/s", (*_SERVERS, CURL), clients=32, scans=20, tls=tls)
+
+
+def _odoo(version: str) -> Work:
+    """The same as `many`, by Odoo's own API."""
+    title = f"32 x 20 scans of 200 kB, api = odoo, {version}"
+    return Work(f"many-{version}", title, "scans/s", ("ours-1",), clients=32, scans=20, api=version)
 
 
 def _slow(name: str, title: str, scans: int, parallel_requests: int) -> Work:
@@ -121,6 +130,8 @@ WORKS: Final = {
         ),
         _many("many", "32 x 20 scans of 200 kB", False),
         _many("many-tls", "32 x 20 scans of 200 kB, TLS", True),
+        _odoo("odoo17"),
+        _odoo("odoo19"),
         _slow("slow-32", "32 x 20, OpenSPP slow, 32 at once", 20, 32),
         _slow("slow-8", "32 x 8, OpenSPP slow, 8 at once", 8, 8),
         Work(
