@@ -42,6 +42,7 @@ class Listing:
 
     def _ended(self, end: End) -> None:
         if end is End.SENT:
+            # RFC 959 section 5.4 allows 250 too, but rclone, which lists first, takes 226 alone.
             self._tell(Reply(226, "Transfer complete."))
         elif end is End.NOT_RESUMED:
             self._tell(Failure(Problem.TLS_NOT_RESUMED).upload_reply())

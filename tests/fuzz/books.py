@@ -55,7 +55,7 @@ class Books:
 
     record: Path
     answer_within: float
-    counts: Counter[str]
+    counts: Counter[str] = field(default_factory=Counter)
     streams: dict[str, Stream] = field(default_factory=dict)  # by SHA-256, once they have ended
     uploads: dict[int, Upload] = field(default_factory=dict)
     stored: dict[str, dict[str, Any]] = field(default_factory=dict)  # by SHA-256

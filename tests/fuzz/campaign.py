@@ -75,7 +75,11 @@ class Campaign:
         self.result.inputs += 1
 
     def fuzz(
-        self, check: Callable[..., None], examples: int = 200, **strategies: SearchStrategy[Any]
+        self,
+        check: Callable[..., None],
+        examples: int = 200,
+        shrink: bool = True,
+        **strategies: SearchStrategy[Any],
     ) -> None:
         """Call `check` with what the strategies draw, `examples` times a round."""
 
@@ -87,7 +91,7 @@ class Campaign:
         counted.__name__ = counted.__qualname__ = check.__name__
 
         def once(number: int) -> None:
-            limited = settings(max_examples=examples, **_common(shrink=True))
+            limited = settings(max_examples=examples, **_common(shrink=shrink))
             seed(number)(limited(given(**strategies)(counted)))()
 
         self._repeat(once)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import random
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,13 +18,14 @@ from _pytest.terminal import TerminalReporter
 from hypothesis import configuration
 
 from tests.fuzz.campaign import Campaign, Result
+from tests.fuzz.ground import Fuzzed, fuzzed
 
 # Before pyftpdlib's handlers: its loop alone is silent about asyncore, which Python 3.11 has for
 # the last time and Debian goes on to ship.
 importlib.import_module("openspp_ftpd.ftp.loop")
 
 _BUILD: Final = Path(__file__).resolve().parents[2] / "build" / "fuzz"
-_MINUTE: Final = 60.0
+_MINUTE: Final = 70.0
 _KNOWN_SEED: Final = 1
 _SHARES: Final = pytest.StashKey[float]()
 _SEED: Final = pytest.StashKey[int]()
@@ -77,6 +79,19 @@ def campaign(request: pytest.FixtureRequest) -> Campaign:
         config.stash[_SEED],
         None if seconds is not None else rounds,
     )
+
+
+@pytest.fixture(scope="session")
+def _one_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
+    with fuzzed(tmp_path_factory.mktemp("fuzzed")) as made:
+        yield made
+
+
+@pytest.fixture
+def daemon(_one_daemon: Fuzzed, campaign: Campaign) -> Fuzzed:
+    """The one daemon; what is done to it counts for this test."""
+    _one_daemon.books.counts = campaign.counts
+    return _one_daemon
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

@@ -90,6 +90,11 @@ class Device:
             self.hear()
             self._ended()
 
+    @property
+    def is_private(self) -> bool:
+        """The control connection is under TLS."""
+        return isinstance(self.socket, ssl.SSLSocket) and not self.gone
+
     def hear(self, seconds: float = 0.0) -> None:
         """Take in what was said, and wait up to so many seconds for something."""
         deadline = time.monotonic() + seconds
@@ -185,7 +190,8 @@ class Device:
             elif how == "fin":
                 self.socket.close()
             elif how == "half" or not isinstance(self.socket, ssl.SSLSocket):
-                self.socket.shutdown(socket.SHUT_WR)
+                # SSLSocket's own would give up TLS, and what is still said would be unreadable.
+                socket.socket.shutdown(self.socket, socket.SHUT_WR)
                 return
             else:
                 self.socket.settimeout(5)

@@ -13,6 +13,8 @@ from typing import Final
 from openspp_ftpd import names
 
 LONGEST_LINE: Final = 4096
+READ_TOGETHER: Final = 8000
+"""Bytes sent at once that the daemon reads at once, where it has read all that came before."""
 
 UPLOADS: Final = frozenset({"STOR", "STOU", "APPE"})
 LISTINGS: Final = frozenset({"LIST", "NLST", "MLSD"})
@@ -20,8 +22,9 @@ LISTINGS: Final = frozenset({"LIST", "NLST", "MLSD"})
 _TRANSFER: Final = {425, 426, 521, 522}
 
 _REPLIES: Final[dict[str, set[int]]] = {
-    "STOR STOU APPE": {226, 451, 452, 550, 552, 553} | _TRANSFER,
-    # RFC 959 ends a listing so too; it promises no document.
+    "STOR STOU APPE": {226, 250, 451, 452, 550, 552, 553} | _TRANSFER,
+    # RFC 959 section 5.4 would allow 250 as well, but rclone, which lists before it stores, takes
+    # 226 alone. `_is_true` holds that it is never taken for a stored document's.
     "LIST NLST MLSD": {226} | _TRANSFER,
     "CWD XCWD CDUP XCUP RMD XRMD DELE MLST": {250, 550},
     "MKD XMKD": {257, 550},
@@ -58,6 +61,8 @@ REPLIES: Final = {"": {500}} | {
 }
 """The final replies that each command may get; "": it is unknown or too long."""
 
+_LISTED: Final = "226 Transfer complete."
+_NOT_KEPT: Final = "250 Not kept: "
 _ALWAYS: Final = {421, 501, 530}
 _SINGLE: Final = re.compile(r"([1-5]\d\d) (?!\s)[^\x00-\x1f\x7f-\x9f]+")
 _FIRST: Final = re.compile(r"([1-5]\d\d)-[^\x00-\x1f\x7f-\x9f]+")
@@ -76,6 +81,7 @@ class Command:
     verb: str
     argument: str
     end: int = 0  # bytes that were sent up to its end
+    together: int = 0  # bytes that were sent up to the end of the piece that its end came in
 
     @property
     def token(self) -> int:
@@ -92,6 +98,9 @@ class Reply:
     command: Command | None
 
 
+_ABOR: Final = Command("ABOR", "")
+
+
 class Dialogue:
     """The lines of one connection in order, and what of them was answered."""
 
@@ -104,10 +113,12 @@ class Dialogue:
         self.transcript: deque[str] = deque(maxlen=20)
         self.users: set[str] = set()
         self._sent = 0
+        self._read = 0  # bytes sent that the daemon certainly read: nothing was owed after them
         self._half_line = b""
         self._received = b""
         self._several: list[str] = []
         self._aborted = False  # the last reply was 426
+        self._aborts = 0  # ABORs that are owed their 225, one was obeyed and who knows which
         self._begun = False  # the first of `unanswered` had its 150
 
     def __repr__(self) -> str:
@@ -117,7 +128,7 @@ class Dialogue:
     @property
     def owed(self) -> int:
         """Replies that must still come."""
-        return len(self.unanswered) + (not self.greeted)
+        return len(self.unanswered) + self._aborts + (not self.greeted)
 
     @property
     def transferring(self) -> bool:
@@ -127,6 +138,8 @@ class Dialogue:
     def say(self, raw: bytes) -> None:
         """These bytes were sent."""
         self.transcript.append(f"> {raw!r}")
+        if not self.owed:
+            self._read = self._sent - len(self._half_line)
         end = self._sent - len(self._half_line)
         self._sent += len(raw)
         *lines, self._half_line = (self._half_line + raw).split(b"\n")
@@ -139,12 +152,13 @@ class Dialogue:
         bare = line.rstrip(b"\r")
         if not overlong and bare.lstrip(b"\xf2\xf4\xff").strip()[:4].upper() == b"ABOR":
             self.commands += 1
-            self.unanswered.append(Command("ABOR", "", end))
+            self.unanswered.append(Command("ABOR", "", end, self._sent))
             return
         if not overlong and not bare.strip():
             return
         self.commands += 1
-        command = Command("", "", end) if overlong else _understood(bare, end)
+        verb, argument = ("", "") if overlong else _understood(bare)
+        command = Command(verb, argument, end, self._sent)
         self.unanswered.append(command)
         if command.verb == "USER":
             self.users.add(command.argument)
@@ -197,6 +211,9 @@ class Dialogue:
             return Reply(code, text, self._abort())
         if code == 421:
             self.closing = True
+        if code == 225 and self._aborts and self._next_verb != "ABOR":
+            self._aborts -= 1
+            return Reply(code, text, _ABOR)
         if not self.unanswered:
             if code != 421:
                 raise Violation(f"a reply that answers nothing: {text!r}")
@@ -208,34 +225,58 @@ class Dialogue:
             self._begun = True
             return Reply(code, text, command)
         self.unanswered.popleft()
-        self._begun = False
-        if code not in REPLIES[command.verb] | _ALWAYS:
+        begun, self._begun = self._begun, False
+        if code not in REPLIES[command.verb] | _ALWAYS or not _is_true(command, text, begun):
             raise Violation(f"{command} was answered {text!r}")
         if (command.verb, code) == ("PASS", 530):
             self.failed_logins += 1
         return Reply(code, text, command)
 
+    @property
+    def _next_verb(self) -> str:
+        return self.unanswered[0].verb if self.unanswered else ""
+
     def _abort(self) -> Command:
-        """ABOR was obeyed before the lines that waited."""
-        for command in self.unanswered:
-            if command.verb == "ABOR":
-                self.unanswered.remove(command)
-                return command
-        raise Violation("a transfer was aborted, and nobody said ABOR")
+        """ABOR was obeyed before the lines that waited: the first that came during the transfer.
+        One that waited since before keeps its turn, and what came when is not known here."""
+        aborts = [command for command in self.unanswered if command.verb == "ABOR"]
+        if not aborts and not self._aborts:
+            raise Violation("a transfer was aborted, and nobody said ABOR")
+        self._aborts += len(aborts) - 1
+        for command in aborts:
+            self.unanswered.remove(command)
+        return _ABOR
 
     def tls_begins(self, auth: Command) -> bool:
-        """234 was read: what was sent behind AUTH is nothing. True: there was something."""
+        """234 was read: what was sent behind AUTH is nothing, and who logged in before is nobody.
+
+        True: the handshake may fail, since some of it may have come after the daemon began it.
+        """
         if self._received or self._several:
             raise Violation(f"something in clear behind the answer to AUTH: {self._received!r}")
-        behind = self._sent > auth.end
+        late = self._sent > auth.together or auth.together - self._read > READ_TOGETHER
         self.unanswered.clear()
+        self._aborts = 0
+        self.users.clear()
         self._half_line = b""
-        return behind
+        self.closing = False  # a QUIT behind AUTH is nothing either
+        return late and self._sent > auth.end
 
 
-def _understood(line: bytes, end: int) -> Command:
+def _is_true(command: Command, text: str, begun: bool) -> bool:
+    """A reply that tells of files fits what was asked; `begun`: it had its 150."""
+    if command.verb in LISTINGS and text.startswith("226"):
+        return begun and text == _LISTED
+    if command.verb in UPLOADS and text.startswith("226"):
+        return begun and text != _LISTED
+    if command.verb in UPLOADS and text.startswith("250"):
+        return begun and text.startswith(_NOT_KEPT)
+    return True
+
+
+def _understood(line: bytes) -> tuple[str, str]:
     verb, _, argument = names.decode(line, "cp1252").lstrip(" ").partition(" ")
     verb = verb.upper()
     if verb not in REPLIES and verb[-4:] in ("QUIT", "STAT"):
         verb = verb[-4:]
-    return Command(verb if verb in REPLIES else "", argument, end)
+    return verb if verb in REPLIES else "", argument

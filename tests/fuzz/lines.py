@@ -14,6 +14,7 @@ _TEMPLATES: Final = (
     *("STOR", "STOU", "APPE", "LIST", "LIST -la", "LIST *[", "LIST nothing", "NLST", "NLST *"),
     *("MLSD", "MLSD [", "MLST", "MLST x", "ABOR", "abor", "\udcff\udcf4\udcff\udcf2ABOR", "ABORx"),
     *("CWD a/b", "CWD ..", "CWD \\x\\y", 'CWD "q"', "CWD", "XCWD é", "CDUP", "XCUP", "PWD", "XPWD"),
+    *("CWD a\x07\x85b", "MKD \udc9b\x1b[2J", "MKD x\r250 y", "MLST \x0b"),
     *("MKD q", "XMKD e", "RMD q", "XRMD /", "SIZE x.pdf", "MDTM x.pdf", "MFMT 20200101000000 x"),
     *("MFMT 99999999999999 x", "MFMT", "DELE x.pdf", "RNFR x.pdf", "RNFR /", "RNTO z", "RETR a"),
     *("FEAT", "OPTS UTF8 ON", "OPTS MLST size;type;", "OPTS MLST", "OPTS", "STAT", "STAT *"),
@@ -34,17 +35,32 @@ _TEMPLATES: Final = (
     *("GET / HTTP/1.0", "PA\udcdf x", "é", "\u2028", "NOOP\rNOOP", "CCC", "SMNT /", "MIC x"),
     *("NOOP " + "x" * 4091, "NOOP " + "x" * 4092, "NOOP " + "x" * 9000, "LIST " + "a/" * 1500),
 )
-_COMMANDS: Final = tuple(text.encode("utf-8", "surrogateescape") for text in _TEMPLATES)
+COMMANDS: Final = tuple(text.encode("utf-8", "surrogateescape") for text in _TEMPLATES)
 _ENDS: Final = (b"\r\n", b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r\r\n", b"\r\n\r\n")
 
 LINES: Final = st.one_of(
-    st.builds(bytes.__add__, st.sampled_from(_COMMANDS), st.sampled_from(_ENDS)),
-    st.builds(bytes.__add__, st.sampled_from(_COMMANDS), st.sampled_from(_ENDS)),
-    st.builds(bytes.__add__, st.sampled_from(_COMMANDS), st.sampled_from(_ENDS)),
+    st.builds(bytes.__add__, st.sampled_from(COMMANDS), st.sampled_from(_ENDS)),
+    st.builds(bytes.__add__, st.sampled_from(COMMANDS), st.sampled_from(_ENDS)),
+    st.builds(bytes.__add__, st.sampled_from(COMMANDS), st.sampled_from(_ENDS)),
     st.builds(bytes.__add__, st.binary(max_size=20), st.just(b"\r\n")),
-    st.sampled_from(_COMMANDS),
+    st.sampled_from(COMMANDS),
 )
 """A line with its end, or a piece of one."""
+
+WITHOUT_LOGIN: Final = st.builds(
+    bytes.__add__,
+    st.sampled_from(
+        [line for line in COMMANDS if not line.startswith((b"USER", b"PASS", b"REIN"))]
+    ),
+    st.sampled_from(_ENDS),
+)
+"""Lines after which nobody waits because of failed logins."""
+
+BEHIND_AUTH: Final = st.one_of(
+    st.sampled_from([b"USER fuzz-1\r\nPASS scan-fuzz-1", b"USER fuzz-1", b"NOOP", b"QUIT", b"PWD"]),
+    st.sampled_from(COMMANDS),
+)
+"""What an attacker puts into the clear text before a TLS handshake."""
 
 CUTS: Final = st.lists(st.floats(0, 1, exclude_max=True), max_size=3)
 """Where a message is split, as parts of its length."""
@@ -58,8 +74,7 @@ CONTENTS: Final = st.tuples(
 )
 DATA_ENDS: Final = st.sampled_from(["fin", "bare", "bare", "reset", "both"])
 
-_FAULTS: Final = (
-    *([""] * 14),
+FAULTS: Final = (
     *("@drop-after", "@reset-after", "@cut-answer", "@drop-before", "@reset-before"),
     *("@drop-in-body", "@reset-in-body", "@early=413", "@slow=0.2", "@late=0.3"),
     *("@trickle-head=0.2", "@trickle-body=0.2", "@stop-reading=0.2", "@http=500-once"),
@@ -69,15 +84,26 @@ _FAULTS: Final = (
     *("@result=401", "@result=403", "@result=400", "@result=406", "@result=500", "@result=OK"),
     *("@drop-before-once", "@drop-after-once", "@http=413", "@slow=0.2@drop-after"),
 )
+"""What OpenSPP can be told by a name to do wrong."""
 _BEFORE: Final = (b"", b"", b"", b"", b"a/b/", b"\\x\\", b'"', b" ", b"/", b"tmp.", b"..", b"-la ")
-_AFTER: Final = (*([b".pdf"] * 6), b"", b".", b".part", b".tif", b" ", b"\0.pdf", b"\xe9.pdf")
+_AFTER: Final = (
+    *([b".pdf"] * 6),
+    b".xst",
+    b"",
+    b".",
+    b".part",
+    b".tif",
+    b" ",
+    b"\0.pdf",
+    b"\xe9.pdf",
+)
 _MORE: Final = ("é.pdf", "سند.pdf", "👩‍👩‍👧.pdf", "x" * 300 + ".pdf", "\u202e.pdf", "'\".pdf")
 
 NAMES: Final = st.tuples(
     st.sampled_from(_BEFORE),
     st.builds(
         bytes.__add__,
-        st.sampled_from([fault.encode() for fault in _FAULTS]),
+        st.sampled_from([fault.encode() for fault in ("",) * 14 + FAULTS]),
         st.sampled_from([*_AFTER, *(name.encode() for name in _MORE)]),
     ),
 )

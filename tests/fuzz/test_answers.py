@@ -148,7 +148,7 @@ def is_true_success(answer: Answer) -> bool:
     )
 
 
-@pytest.mark.share(0.8, 4)
+@pytest.mark.share(2, 4)
 def test_verdicts_on_answers(campaign: Campaign) -> None:
     def check(answer: Answer, wholly_sent: bool) -> None:
         upload = judge_upload(answer, ID, wholly_sent=wholly_sent)

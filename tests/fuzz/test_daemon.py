@@ -8,13 +8,7 @@ nothing cut is stored. At the end the daemon is as it was at the beginning.
 
 from __future__ import annotations
 
-import http.client
-import json
-import re
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -22,86 +16,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.acceptance import documents
-from tests.acceptance.grounds import Ground, running
-from tests.acceptance.promises import until
-from tests.acceptance.running import make_certificate
 from tests.fuzz import lines
-from tests.fuzz.books import Books, Stream
 from tests.fuzz.campaign import Campaign
 from tests.fuzz.device import Device
-from tests.fuzz.dialogue import Violation
+from tests.fuzz.ground import TLS, USERS, Fuzzed, next_scan, openspp
 
-BOB: Final = "bob"  # has no active directory
-USERS: Final = ("fuzz-0", "fuzz-1", "fuzz-0", "fuzz-1", "fuzz-2", BOB)
 MOST_SESSIONS: Final = 4
-ANSWER_WITHIN: Final = 4.0
-OPTIONS: Final = {
-    "openspp": {"answer_within": f"{ANSWER_WITHIN:g}s", "login_within": "10s"},
-    "limits": {
-        "failed_logins": "10000",
-        "data_idle": "5s",
-        "handshake_within": "5s",
-        "command_idle": "10min",
-        "sessions": "200",
-    },
-}
 MEMORY: Final = 32 * 1024
 """Kilobytes that the daemon may have grown: what the allocator keeps for later."""
-
-
-@dataclass(frozen=True)
-class State:
-    """What must return to where it was."""
-
-    descriptors: int
-    threads: int
-    memory: int  # kilobytes
-
-    @classmethod
-    def of(cls, pid: int) -> State:
-        status = Path(f"/proc/{pid}/status").read_text()
-        numbers = {key: int(number) for key, number in re.findall(r"(\w+):\s+(\d+)", status)}
-        return cls(
-            len(list(Path(f"/proc/{pid}/fd").iterdir())), numbers["Threads"], numbers["VmRSS"]
-        )
-
-    @classmethod
-    def at_rest(cls, pid: int) -> State:
-        """Once what was done before has ended."""
-        states = []
-        for _ in range(20):
-            states.append(cls.of(pid))
-            time.sleep(0.1)
-        return min(states, key=lambda state: (state.descriptors, state.threads))
-
-
-@pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    """A daemon and the embedded OpenSPP."""
-    folder = tmp_path_factory.mktemp("fuzzed")
-    users = [f"--user={user}:scan-{user}" for user in sorted({*USERS} - {BOB})]
-    certificate = make_certificate(folder)
-    with running(folder, certificate, OPTIONS, users, passive_ports=3) as started:
-        yield started
-
-
-def openspp(ground: Ground, order: dict[str, Any]) -> None:
-    """Tell the embedded OpenSPP what shall go wrong from now on; {}: nothing."""
-    connection = http.client.HTTPConnection("127.0.0.1", ground.openspp.port, timeout=30)
-    for _ in range(20):
-        try:
-            body = json.dumps(order)
-            connection.request(
-                "POST", "/sandbox/faults", body, {"Content-Type": "application/json"}
-            )
-            assert connection.getresponse().status == 200
-            return
-        except (OSError, http.client.HTTPException):
-            time.sleep(0.1)  # it is down
-        finally:
-            connection.close()
-    raise AssertionError("the embedded OpenSPP does not answer")
-
 
 UPLOADS: Final[dict[str, Any]] = {
     "index": lines.INDEX,
@@ -122,10 +44,10 @@ UPLOADS: Final[dict[str, Any]] = {
 class Scanners(RuleBasedStateMachine):
     """Scanners before one daemon; a fresh set for each input."""
 
-    def __init__(self, ground: Ground, books: Books) -> None:
+    def __init__(self, daemon: Fuzzed) -> None:
         super().__init__()
-        self.ground = ground
-        self.books = books
+        self.daemon = daemon
+        self.books = daemon.books
         self.devices: list[Device] = []
 
     def some(self, index: int) -> Device:
@@ -150,9 +72,7 @@ class Scanners(RuleBasedStateMachine):
     def connect(self, source: str, tls: str, user: str, login: str, cuts: list[float]) -> None:
         if len(self.devices) == MOST_SESSIONS:
             self.devices.pop(0).close()
-        daemon = self.ground.daemon
-        ports = (daemon.port, daemon.implicit_port)
-        device = Device(self.books, ports, source, tls == "implicit")
+        device = Device(self.books, self.daemon.ports, source, tls == "implicit")
         self.devices.append(device)
         if tls == "explicit":
             device.say(b"AUTH TLS\r\n", cuts)
@@ -285,7 +205,7 @@ class Scanners(RuleBasedStateMachine):
 
     @rule(order=st.sampled_from(lines.ORDERS))
     def misbehave(self, order: dict[str, Any]) -> None:
-        openspp(self.ground, order)
+        openspp(self.daemon.ground, order)
 
     @invariant()
     def everything_is_as_promised(self) -> None:
@@ -295,68 +215,28 @@ class Scanners(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            openspp(self.ground, {})
+            openspp(self.daemon.ground, {})
             for device in self.devices:
                 device.settle()
         finally:
             for device in self.devices:
                 device.close()
         self.books.read()
-        if b"Traceback" in self.ground.daemon.log_path.read_bytes():
-            raise Violation(self.ground.daemon.log()[-3000:])
+        self.daemon.log.check()
 
 
-@pytest.mark.share(6, 1)
-def test_the_whole_daemon(campaign: Campaign, ground: Ground) -> None:
-    daemon = ground.daemon
-    books = Books(ground.openspp.record_path, ANSWER_WITHIN, campaign.counts)
-    warm_up(ground, books)
-    before = State.at_rest(daemon.pid)
-    campaign.play(lambda: Scanners(ground, books), steps=40, shrink=False)
-    is_idle(ground, before)
-    grown = State.of(daemon.pid).memory - before.memory
+@pytest.mark.share(5, 1)
+def test_the_whole_daemon(campaign: Campaign, daemon: Fuzzed) -> None:
+    before = daemon.memory()
+    campaign.play(lambda: Scanners(daemon), steps=40, shrink=False)
+    daemon.returned()
+    used = daemon.ground.daemon.cpu_seconds()
+    time.sleep(2)
+    assert daemon.ground.daemon.cpu_seconds() - used < 0.5, "it spins"
+    grown = daemon.memory() - before
     campaign.counts["kB of memory more than at the beginning"] += grown
     assert grown < MEMORY
-    books.settle()
-    for tls in ("", "explicit", "implicit"):
-        assert next_scan(ground, books, tls), "the daemon does not serve the next scan"
-    log = daemon.log()
-    assert "Traceback" not in log, log[-3000:]
-    for user in USERS:
-        assert f"scan-{user}" not in log, "a password is in the log"
-
-
-def warm_up(ground: Ground, books: Books) -> None:
-    """What is made once and kept (modules, buffers) exists afterwards."""
-    for tls in ("", "explicit", "implicit"):
-        assert next_scan(ground, books, tls)
-
-
-def next_scan(ground: Ground, books: Books, tls: str) -> bool:
-    """A scan is sent as always and acknowledged, and OpenSPP has it."""
-    number = books.number()
-    content = documents.pdf(20_000, number)
-    stream = Stream(0, content, len(content))
-    books.ended(stream)
-    with ground.logged_in("fuzz-0", tls) as scanner:
-        told = scanner.store(f"u{number}u.pdf", content)
-        scanner.quit()
-    books.read()
-    digest = documents.sha256(content)
-    books.acknowledged.add(digest)
-    return told.code == 226 and digest in books.stored
-
-
-def is_idle(ground: Ground, before: State) -> None:
-    """Descriptors, threads and the spool return to where they were, and nothing spins."""
-    daemon = ground.daemon
-
-    def returned() -> bool:
-        now = State.of(daemon.pid)
-        return now.descriptors <= before.descriptors and now.threads <= before.threads
-
-    assert until(returned, 90), f"{State.of(daemon.pid)} was {before}"
-    assert daemon.spooled_bytes() == 0
-    used = daemon.cpu_seconds()
-    time.sleep(2)
-    assert daemon.cpu_seconds() - used < 0.5, "it spins"
+    daemon.books.settle()
+    daemon.log.check()
+    for tls in TLS:
+        assert next_scan(daemon.ground, daemon.books, tls), "the next scan is not served"
