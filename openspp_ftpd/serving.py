@@ -14,6 +14,7 @@ from typing import Final
 
 from openspp_ftpd import __version__, tls
 from openspp_ftpd.delivery import Delivery
+from openspp_ftpd.delivery.slots import Slots
 from openspp_ftpd.events import Journal
 from openspp_ftpd.ftp.control import ControlConnection
 from openspp_ftpd.ftp.listener import Mailbox, Reception, balancers_on
@@ -69,6 +70,7 @@ class Serving:
         self._leaving = False
         self._deliveries: list[tuple[Delivery, Mailbox]] = []
         self._limits = limits
+        self.slots = Slots(settings.openspp.parallel_requests, settings.ftp.workers)
         self.figures = Figures()
         self._certificate_expires: float | None = None
         self._spool = Spool(settings.uploads.directory, settings.uploads.max_size)
@@ -143,6 +145,8 @@ class Serving:
             raise
         self._spool.max_size = settings.uploads.max_size
         self.reception.services = services
+        self.slots.whole = settings.openspp.parallel_requests
+        self.slots.advance()
 
     def close(self) -> None:
         """End every session, and everything else. Scans under way are not waited for."""
@@ -227,6 +231,7 @@ class Serving:
             settings.openspp,
             self._loop,
             old.delivery.ledger if old is not None and same else None,
+            self.slots,
         )
         self._deliveries.append((delivery, Mailbox(delivery, self._loop)))
         return delivery

@@ -90,7 +90,6 @@ def load(path: str, credentials: str = "", tmpfs_of_unit: Collection[str] = ()) 
     mistakes = [Mistake(path, line, text) for line, text in understood.mistakes]
     warnings: list[Mistake] = []
     findings = check_world(settings, datetime.now(UTC), tmpfs_of_unit=tmpfs_of_unit)
-    findings += doubts(settings)
     if credentials and not os.access(settings.tls.key, os.R_OK):
         missed = [finding for finding in findings if finding.section == "tls"]
         findings = [finding for finding in findings if finding.section != "tls"]
@@ -275,17 +274,6 @@ def _several_workers(ftp: FtpSettings) -> Iterator[_Contradiction]:
             " finds its worker by the port; name more ports, or write session"
         )
         yield "ftp", ("data_from", "passive_ports", "workers"), said
-
-
-def doubts(settings: Settings) -> Iterator[Finding]:
-    """What can be served, but hardly was meant so."""
-    requests, workers = settings.openspp.parallel_requests, settings.ftp.workers
-    if requests < workers:
-        said = (
-            f"is {requests}, but each of the {workers} workers hands over at least one scan at a"
-            f" time, so that OpenSPP may get {workers} at once; write {workers} or fewer workers"
-        )
-        yield Finding("openspp", "parallel_requests", said, is_warning=True)
 
 
 def _listeners(ftp: FtpSettings) -> Iterator[_Contradiction]:

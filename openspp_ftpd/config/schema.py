@@ -115,8 +115,8 @@ OPTIONS: Final = (
         "1",
         "How many processes serve. One is enough for some hundred scanners; more use more of the"
         " machine's cores. All sessions of an address (for IPv6 its network of /64) are in one of"
-        " them; parallel_requests is divided among them, and all other limits hold for them"
-        " together. With data_from = any each has passive ports of its own.",
+        " them; parallel_requests and all limits hold for all of them together. With data_from ="
+        " any each has passive ports of its own.",
         "a number, 1 to 64",
         "FTP_WORKER_COUNT",
     ),

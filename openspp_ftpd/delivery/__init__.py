@@ -17,6 +17,7 @@ from openspp_ftpd.delivery.login_requests import LoginRequests
 from openspp_ftpd.delivery.logins import RememberedLogins
 from openspp_ftpd.delivery.mailbox import Mailbox, Timer, Timers
 from openspp_ftpd.delivery.outcomes import Delivered, Outcome, Receipt, Scan, ScanContent
+from openspp_ftpd.delivery.slots import Slots
 from openspp_ftpd.delivery.uploads import Uploads
 from openspp_ftpd.delivery.workers import Workers
 from openspp_ftpd.errors import Failure
@@ -57,15 +58,20 @@ class Delivery:
         settings: OpenSPPSettings,
         timers: Timers,
         ledger: Ledger | None = None,
+        slots: Slots | None = None,
     ) -> None:
-        """ledger: of an earlier delivery to the same OpenSPP, whose re-sends are still to come."""
+        """
+        ledger: of an earlier delivery to the same OpenSPP, whose re-sends are still to come.
+        slots: for the uploads of all deliveries; None where this is the only one there will be.
+        """
+        slots = slots or Slots(settings.parallel_requests)
         self.ledger = ledger or Ledger()
         self._mailbox = Mailbox()
         remembered = RememberedLogins(secrets.token_bytes(64))
         self._workers = Workers()
         shared = (api, settings, timers, self._mailbox, remembered)
-        self._logins = LoginRequests(*shared, self._workers)
-        self._uploads = Uploads(*shared, self.ledger, self._workers)
+        self._logins = LoginRequests(*shared, self._workers, slots.processes)
+        self._uploads = Uploads(*shared, self.ledger, self._workers, slots)
 
     def fileno(self) -> int:
         """A descriptor that is readable when `collect` has something to do; -1 once closed."""

@@ -15,6 +15,7 @@ from typing import Final
 from openspp_ftpd.delivery.attempts import Progress, authenticate
 from openspp_ftpd.delivery.logins import RememberedLogins
 from openspp_ftpd.delivery.mailbox import Mailbox, Timer, Timers
+from openspp_ftpd.delivery.slots import Slots
 from openspp_ftpd.delivery.turns import Turns
 from openspp_ftpd.delivery.workers import Workers
 from openspp_ftpd.errors import Failure, Problem
@@ -58,7 +59,10 @@ class Request:
 
 
 class LoginRequests:
-    """All logins of a process. Every method belongs to the loop's thread."""
+    """All logins of one of `processes`. Every method belongs to the loop's thread.
+
+    Logins are short: each process has its part of the requests for good.
+    """
 
     def __init__(
         self,
@@ -68,6 +72,7 @@ class LoginRequests:
         mailbox: Mailbox,
         remembered: RememberedLogins,
         workers: Workers,
+        processes: int,
     ) -> None:
         self._api = api
         self._settings = settings
@@ -75,8 +80,8 @@ class LoginRequests:
         self._mailbox = mailbox
         self._remembered = remembered
         self._workers = workers
-        self._slots = max(FEWEST_SLOTS, settings.parallel_requests)
-        self._turns: Turns[Request] = Turns(self._slots)
+        self._slots = max(FEWEST_SLOTS, settings.parallel_requests // processes)
+        self._turns: Turns[Request] = Turns(Slots(self._slots))
         self._requests: dict[bytes, Request] = {}  # by seal
         self._untold: set[Login] = set()
         self._threads = 0

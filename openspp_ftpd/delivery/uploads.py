@@ -16,6 +16,7 @@ from openspp_ftpd.delivery.attempts import Doubts, Progress, StoredAs, Verdict, 
 from openspp_ftpd.delivery.logins import RememberedLogins
 from openspp_ftpd.delivery.mailbox import Mailbox, Timer, Timers
 from openspp_ftpd.delivery.outcomes import Delivered, Outcome, Receipt, Scan
+from openspp_ftpd.delivery.slots import Slots
 from openspp_ftpd.delivery.turns import Turns
 from openspp_ftpd.delivery.workers import Workers
 from openspp_ftpd.errors import Failure, Problem
@@ -91,6 +92,7 @@ class Uploads:
         logins: RememberedLogins,
         ledger: Ledger,
         workers: Workers,
+        slots: Slots,
     ) -> None:
         self._api = api
         self._settings = settings
@@ -99,13 +101,15 @@ class Uploads:
         self._logins = logins
         self._ledger = ledger
         self._workers = workers
-        self._turns: Turns[Upload] = Turns(settings.parallel_requests)
+        self._slots = slots
+        self._turns: Turns[Upload] = Turns(slots)
+        self.startable = self._turns.startable  # see slots.Queue
         self._leads: dict[Key, Upload] = {}  # waiting, running and listening; others join them
         self._listening: dict[Upload, None] = {}  # the longest listening first
         self._untold: set[Upload] = set()
         self._threads = 0
-        self._advancing = False
         self._closed = False
+        slots.join(self)
 
     def pending(self) -> int:
         """Uploads whose scanner still waits for its answer."""
@@ -149,6 +153,7 @@ class Uploads:
                 self._end(each)
                 if each.outcome is None:
                     self._decide(each, Failure(Problem.STOPPING if certain else Problem.UNCERTAIN))
+        self._slots.leave(self)
 
     # --- from arrival to a thread
 
@@ -167,7 +172,7 @@ class Uploads:
         upload.state = State.WAITING
         self._leads[upload.key] = upload
         self._turns.wait(upload, upload.key.user, upload.key.name)
-        self._advance()
+        self._slots.advance()
 
     def _readmit(self, joiners: list[Upload]) -> None:
         """What they joined stored nothing, or nobody knows: deliver them in their own time."""
@@ -175,25 +180,10 @@ class Uploads:
             joiner.lead = None
             self._admit(joiner)
 
-    def _advance(self) -> None:
-        """Start every upload whose turn it is.
-
-        A listening thread keeps its slot, for OpenSPP may still be working on its scan; but after a
-        quarter of `answer_within` it gives way to an upload that could not start otherwise, since a
-        few requests that hang must not keep every scan from OpenSPP.
-        """
-        if self._closed or self._advancing:
+    def start_those_who_may(self) -> None:
+        """See slots.Queue."""
+        if self._closed:
             return
-        self._advancing = True  # what happens in here may lead here again
-        try:
-            self._start_those_who_may()
-            while (listener := self._in_the_way()) is not None:
-                self._hang_up(listener)
-                self._start_those_who_may()
-        finally:
-            self._advancing = False
-
-    def _start_those_who_may(self) -> None:
         latest = LATEST_START * self._settings.answer_within
         most_threads = THREADS_PER_SLOT * self._settings.parallel_requests
         while self._threads < most_threads and (upload := self._turns.next()) is not None:
@@ -202,12 +192,21 @@ class Uploads:
             else:
                 self._out_of_time(upload)
 
-    def _in_the_way(self) -> Upload | None:
-        """The upload that has listened longest among those that give way to a waiting one."""
+    def give_way(self) -> bool:
+        """See slots.Queue.
+
+        A listening thread keeps its slot, for OpenSPP may still be working on its scan; but after a
+        quarter of `answer_within` it gives way to an upload that could not start otherwise, since a
+        few requests that hang must not keep every scan from OpenSPP. The one that has listened
+        longest goes first.
+        """
         for listener in self._listening:
-            if listener.gives_way and self._turns.waited_for(listener):
-                return listener
-        return None
+            if listener.gives_way and (
+                self._turns.waited_for(listener) or self._slots.wanted_elsewhere(self)
+            ):
+                self._hang_up(listener)
+                return True
+        return False
 
     def _start(self, upload: Upload) -> None:
         now = time.monotonic()
@@ -262,7 +261,7 @@ class Uploads:
                     self._answer_again(joiner, outcome.name)
             else:
                 self._readmit(joiners)
-        self._advance()
+        self._slots.advance()
 
     def _settle(self, upload: Upload, verdict: Verdict, listened: bool) -> Outcome:
         """Enter the verdict in the ledger."""
@@ -355,11 +354,11 @@ class Uploads:
         self._due(upload, self._settings.answer_within / 4, self._give_way)
         self._due(upload, LISTEN_ON_FOR, self._hang_up)
         self._turns.free_name(upload)  # the ledger sees to it that nothing takes this name now
-        self._advance()
+        self._slots.advance()
 
     def _give_way(self, upload: Upload) -> None:
         upload.gives_way = True
-        self._advance()
+        self._slots.advance()
 
     def _hang_up(self, upload: Upload) -> None:
         """Listen no more. The thread comes back with the verdict that there is none."""
@@ -375,7 +374,7 @@ class Uploads:
             upload.lead.joiners.remove(upload)
             upload.lead = None
         self._readmit(self._end(upload))
-        self._advance()
+        self._slots.advance()
 
     def _end(self, upload: Upload) -> list[Upload]:
         """Forget it, and return those who had joined it."""

@@ -2,9 +2,10 @@
 
     scanners ── connections ──> supervisor ── by client address (SCM_RIGHTS) ──> workers
                                    ^                                               │
-                                   └───────── sessions over, logins ───────────────┘
+                                   └─── sessions over, logins, requests needed ────┘
 
-- `shares`: which worker serves whom, and what it gets
+- `shares`: which worker serves whom, and what part is its own
+- `lending`: which of them has how many of the requests to OpenSPP
 - `messages`, `channel`: what the two sides say, and how
 - `processes`: making a process that never outlives this one
 - `team`: the workers' processes: started, minded, replaced

@@ -110,7 +110,7 @@ class Acceptor:
 
     Args:
         listening: the listening socket, owned from now on.
-        then: gets each connection and the client's address.
+        then: gets each connection and the client's address ("" on a UNIX socket).
         loop: the event loop.
     """
 
@@ -145,7 +145,8 @@ class Acceptor:
             except OSError as error:
                 self._rest(error)
                 return
-            _guarded(partial(self._then, connection, address[0]))
+            client = address[0] if isinstance(address, tuple) else ""
+            _guarded(partial(self._then, connection, client))
 
     def _rest(self, error: OSError) -> None:
         if error.errno not in _NO_ROOM:

@@ -46,6 +46,15 @@ class Stop(NamedTuple):
     """Finish the scans under way, then end; a second one: end at once."""
 
 
+class Lending(NamedTuple):
+    """So many more of the requests to OpenSPP are the worker's. It may keep `keep` of all it has
+    (None: all), and is to give back `spare` more as soon as it does not need them."""
+
+    lent: int
+    keep: int | None
+    spare: int
+
+
 class Ask(NamedTuple):
     """How is it going?"""
 
@@ -89,6 +98,13 @@ class LoginSucceeded(NamedTuple):
     user: str
 
 
+class Needs(NamedTuple):
+    """The worker could use so many requests to OpenSPP now; some that it was lent it gives back."""
+
+    requests: int
+    given_back: int
+
+
 class Reloaded(NamedTuple):
     """The new configuration is in force, or ("why" is not empty) the old one stays."""
 
@@ -108,6 +124,7 @@ Message = (
     | AreYouThere
     | Reload
     | Stop
+    | Lending
     | Ask
     | Ready
     | CannotStart
@@ -115,6 +132,7 @@ Message = (
     | Closed
     | LoginFailed
     | LoginSucceeded
+    | Needs
     | Reloaded
     | Told
 )
@@ -122,8 +140,8 @@ Message = (
 _KINDS: Final[dict[str, type[Message]]] = {
     kind.__name__: kind
     for kind in (
-        *(Begin, Data, AreYouThere, Reload, Stop, Ask),
-        *(Ready, CannotStart, Here, Closed, LoginFailed, LoginSucceeded, Reloaded, Told),
+        *(Begin, Data, AreYouThere, Reload, Stop, Lending, Ask),
+        *(Ready, CannotStart, Here, Closed, LoginFailed, LoginSucceeded, Needs, Reloaded, Told),
     )
 }
 

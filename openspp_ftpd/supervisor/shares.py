@@ -1,10 +1,9 @@
-"""Which worker serves whom, what part it gets of the requests, when it is replaced. Pure."""
+"""Which worker serves whom, what part is its own, when it is replaced. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from openspp_ftpd.limits import neighbourhood
@@ -25,15 +24,8 @@ def worker_of(client: str, workers: int) -> int:
 
 
 def share(total: int, workers: int, number: int) -> int:
-    """A worker's part of `total`: the same for all, the remainder to the first; at least 1."""
-    return max(1, total // workers + (number < total % workers))
-
-
-def settings_of(settings: Settings, number: int) -> Settings:
-    """The settings as a worker has them: its part of the requests to OpenSPP."""
-    openspp = settings.openspp
-    requests = share(openspp.parallel_requests, settings.ftp.workers, number)
-    return replace(settings, openspp=replace(openspp, parallel_requests=requests))
+    """A worker's part of `total`: the same for all, the remainder to the first."""
+    return total // workers + (number < total % workers)
 
 
 def ports_of(settings: Settings, number: int) -> Sequence[int]:

@@ -26,6 +26,7 @@ from openspp_ftpd.status.figures import Figures
 from openspp_ftpd.status.snapshot import Facts, Snapshot
 from openspp_ftpd.supervisor import messages, processes
 from openspp_ftpd.supervisor.gate import Gate
+from openspp_ftpd.supervisor.lending import Lender
 from openspp_ftpd.supervisor.loop import Loop
 from openspp_ftpd.supervisor.messages import Message
 from openspp_ftpd.supervisor.metrics import MetricsProcess
@@ -89,6 +90,7 @@ class Supervisor:
             settings.metrics.listen, settings.log, self.give_up, self._metrics_ended, self._loop
         )
         self._teams = (self._team, self._metrics.team)
+        self._lender = Lender(settings.openspp.parallel_requests, settings.ftp.workers)
         self._gate = Gate(settings, self._limits, self._team, lambda: self._journal, self._loop)
         _try_out(settings)
         self._start()
@@ -193,6 +195,9 @@ class Supervisor:
                 self._limits.login_failed(client, user, now)
             case messages.LoginSucceeded(client, user):
                 self._limits.login_succeeded(client, user, now)
+            case messages.Needs():
+                self._lender.heard(worker.number, message)
+                self._lend()
             case messages.Reloaded(why):
                 if self._reload is not None:
                     self._reload.came(worker.number, why)
@@ -205,6 +210,8 @@ class Supervisor:
     def ended(self, worker: Worker, how: str, rest: float | None) -> None:
         """A worker's process is gone: its sessions are over, and it answers nothing any more."""
         sessions = self._gate.count_all_out(worker)
+        self._lender.gone(worker.number)
+        self._lend()
         for replies in (self._reload, *self._inquiries.values()):
             if replies is not None:
                 replies.gone(worker.number)
@@ -214,6 +221,12 @@ class Supervisor:
             self._failed = worker.why or f"{worker} {how}"
         elif self._stopping and how != _IN_ORDER:
             self._journal.worker_ended(str(worker), how, sessions, None)
+
+    def _lend(self) -> None:
+        for number, order in self._lender.orders().items():
+            worker = self._team.worker(number)
+            if not worker.channel.ended:  # else it is heard for the last time
+                self._team.tell(worker, order)
 
     def _metrics_ended(self, process: Worker, how: str, rest: float | None) -> None:
         if rest is not None:
@@ -325,6 +338,8 @@ class Supervisor:
         asked = [worker.number for worker in self._team]
         self._reload = Replies(asked, _RELOAD_SECONDS, self._end_reload, self._loop)
         self._team.tell_all(messages.Reload(loaded.text))
+        self._lender.whole = self._settings.openspp.parallel_requests
+        self._lend()
 
     def _end_reload(self, answers: dict[int, str]) -> None:
         self._reload = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from collections.abc import Callable
 
@@ -10,7 +9,7 @@ from openspp_ftpd.events import Journal
 from openspp_ftpd.monitor import TICK_SECONDS, Monitor
 from openspp_ftpd.status.gathering import Gathering
 from openspp_ftpd.status.snapshot import Snapshot, from_json
-from openspp_ftpd.supervisor.loop import Loop
+from openspp_ftpd.supervisor.loop import Acceptor, Loop
 
 Ask = Callable[[Callable[[list[str]], None], float], None]
 """Asks all workers for their documents; what came within some seconds is handed on."""
@@ -69,33 +68,7 @@ class Telling:
         answers = [from_json(document) for document in documents]
         self._latest = self._gathering.merged(answers, self._own())
 
-    def _listen(
-        self, listening: socket.socket, then: Callable[[socket.socket], None]
-    ) -> _OnTheLoop:
-        return _OnTheLoop(listening, then, self._loop)
-
-
-class _OnTheLoop:
-    """The status socket."""
-
-    def __init__(
-        self, listening: socket.socket, then: Callable[[socket.socket], None], loop: Loop
-    ) -> None:
-        self._listening = listening
-        self._then = then
-        self._loop = loop
-        loop.watch(listening, self._accept)
-
-    def close(self) -> None:
-        """Listen no more."""
-        self._loop.forget(self._listening)
-        self._listening.close()
-
-    def close_copy(self) -> None:
-        """Close a forked process's copy."""
-        self._listening.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # who asked has left
-            connection, _ = self._listening.accept()
-            self._then(connection)
+    def _listen(self, listening: socket.socket, then: Callable[[socket.socket], None]) -> Acceptor:
+        acceptor = Acceptor(listening, lambda connection, _: then(connection), self._loop)
+        acceptor.begin()
+        return acceptor

@@ -16,8 +16,9 @@ from openspp_ftpd.settings import LimitSettings, Settings
 from openspp_ftpd.spool import SpoolUnusable
 from openspp_ftpd.supervisor import messages
 from openspp_ftpd.supervisor.channel import Channel
+from openspp_ftpd.supervisor.lending import Borrower
 from openspp_ftpd.supervisor.messages import Message
-from openspp_ftpd.supervisor.shares import ports_of, settings_of
+from openspp_ftpd.supervisor.shares import ports_of
 
 _log = logging.getLogger("openspp_ftpd")
 
@@ -46,22 +47,23 @@ class Worker:
 
     def __init__(self, channel: Channel, settings: Settings, number: int, credentials: str) -> None:
         self._channel = channel
-        self._number = number
         self._credentials = credentials
         self._loop = EventLoop()
         self._limits = ToldLimits(settings.limits, self)
         self._serving = Serving(
-            settings_of(settings, number),
+            settings,
             self._limits,
             (),
             ports_of(settings, number),
             self._loop,
         )
+        self._borrower = Borrower(self._serving.slots, self.tell)
         self._watch = Watch(channel.endpoint, self._receive, self._flush, self._loop)
 
     def run(self) -> None:
         """Serve until the supervisor ends it."""
         self.tell(messages.Ready())
+        self._borrower.begin()
         try:
             self._serving.run()
         finally:
@@ -105,6 +107,8 @@ class Worker:
                     self._serving.end()
                 else:
                     self._serving.drain()
+            case messages.Lending():
+                self._borrower.heed(message)
             case messages.Ask(number):
                 self.tell(messages.Told(number, self._document()))
             case _:
@@ -130,7 +134,7 @@ class Worker:
         settings = with_what_stays(old, config.settings_of(text, self._credentials))
         why = ""
         try:
-            self._serving.reload(settings_of(settings, self._number))
+            self._serving.reload(settings)
         except (OSError, tls.CertificateProblem) as error:
             why = "; ".join(str(error).splitlines())
         else:

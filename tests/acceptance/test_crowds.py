@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -186,7 +187,7 @@ class CountingOpenSPP:
         with self._lock:
             self._now.subtract(keys)
 
-    def __enter__(self) -> CountingOpenSPP:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from openspp_ftpd.delivery import Delivered, Delivery, Outcome, Pending, Scan
+from openspp_ftpd.delivery.slots import Slots
 from openspp_ftpd.errors import Failure
 from openspp_ftpd.openspp.scanner import ScannerApi
 from openspp_ftpd.settings import OpenSPPSettings
@@ -78,16 +79,22 @@ class Scanners:
     """Sessions that log in and upload through one delivery, and what they were told."""
 
     def __init__(
-        self, openspp: FakeOpenSPP | OpenSPPSettings, **settings: float | str | int
+        self,
+        openspp: FakeOpenSPP | OpenSPPSettings,
+        slots: Slots | None = None,
+        **settings: float | str | int,
     ) -> None:
-        """openspp: a fake, with the `settings` that matter; or those of one that speaks HTTP."""
+        """
+        openspp: a fake, with the `settings` that matter; or those of one that speaks HTTP.
+        slots: of several deliveries together.
+        """
         self.loop = Loop()
         if isinstance(openspp, FakeOpenSPP):
             values: dict[str, Any] = {"answer_within": 5.0, "login_within": 5.0, **settings}
             fake = OpenSPPSettings("http://127.0.0.1:1", **values)
-            self.delivery = Delivery(openspp, fake, self.loop)
+            self.delivery = Delivery(openspp, fake, self.loop, slots=slots)
         else:
-            self.delivery = Delivery(ScannerApi(openspp), openspp, self.loop)
+            self.delivery = Delivery(ScannerApi(openspp), openspp, self.loop, slots=slots)
 
     def run(self, until: Callable[[], object], within: float = SLOWEST) -> None:
         self.loop.run(self.delivery, until, within)
@@ -136,7 +143,7 @@ def scanning(
     openspp: FakeOpenSPP | OpenSPPSettings, **settings: float | str | int
 ) -> Iterator[Scanners]:
     """Scanners whose delivery leaves nothing behind: no wrong in OpenSPP, no timer, no thread."""
-    scanners = Scanners(openspp, **settings)
+    scanners = Scanners(openspp, None, **settings)
     try:
         yield scanners
     finally:

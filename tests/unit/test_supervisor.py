@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import pytest
 
-from openspp_ftpd.config import loading
 from openspp_ftpd.settings import FtpSettings, OpenSPPSettings, Settings
 from openspp_ftpd.supervisor import channel as channel_module
 from openspp_ftpd.supervisor import messages
@@ -20,7 +19,6 @@ from openspp_ftpd.supervisor.shares import (
     LONGEST_REST,
     Rest,
     ports_of,
-    settings_of,
     share,
     worker_of,
 )
@@ -61,16 +59,8 @@ class TestShares:
     @pytest.mark.parametrize("workers", [2, 3, 7])
     def test_the_shares_are_the_whole(self, total: int, workers: int) -> None:
         shares = [share(total, workers, number) for number in range(workers)]
-        assert sum(shares) == max(total, workers)
+        assert sum(shares) == total
         assert max(shares) - min(shares) <= 1
-
-    def test_only_the_requests_are_divided(self) -> None:
-        whole = Settings(
-            OpenSPPSettings("http://127.0.0.1:9", parallel_requests=9), FtpSettings(workers=2)
-        )
-        first, second = settings_of(whole, 0), settings_of(whole, 1)
-        assert (first.openspp.parallel_requests, second.openspp.parallel_requests) == (5, 4)
-        assert first.limits == second.limits == whole.limits
 
     def test_ports_are_shared_where_the_address_tells_the_worker(self) -> None:
         settings = Settings(OpenSPPSettings(""), FtpSettings(passive_ports=(1, 2, 3), workers=2))
@@ -92,20 +82,6 @@ class TestConfiguration:
         )
         good("ftp", wrong.replace("3002", "3003"))
         good("ftp", wrong.replace("any", "session"))
-
-    @pytest.mark.parametrize(("requests", "workers", "warns"), [(2, 3, True), (3, 3, False)])
-    def test_fewer_requests_than_workers_are_warned_of(
-        self, requests: int, workers: int, warns: bool
-    ) -> None:
-        settings = Settings(
-            OpenSPPSettings("https://dms.gov.iq", parallel_requests=requests),
-            FtpSettings(workers=workers),
-        )
-        found = [finding.text for finding in loading.doubts(settings)]
-        assert found == [
-            "is 2, but each of the 3 workers hands over at least one scan at a time, so that"
-            " OpenSPP may get 3 at once; write 3 or fewer workers"
-        ] * int(warns)
 
 
 class TestRest:
@@ -133,6 +109,7 @@ EVERY_MESSAGE: list[messages.Message] = [
     messages.AreYouThere(),
     messages.Reload("[openspp]\nurl = https://openspp.example\n" * 10_000),
     messages.Stop(),
+    messages.Lending(1, None, 0),
     messages.Ask(7),
     messages.Ready(),
     messages.CannotStart("no room"),
@@ -140,6 +117,7 @@ EVERY_MESSAGE: list[messages.Message] = [
     messages.Closed("192.0.2.1"),
     messages.LoginFailed("192.0.2.1", "مريم \udcff \x00"),
     messages.LoginSucceeded("192.0.2.1", "x" * 100_000),
+    messages.Needs(2, 1),
     messages.Reloaded(""),
     messages.Told(7, "{}"),
 ]

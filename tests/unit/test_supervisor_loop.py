@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -93,8 +94,14 @@ class TestLoop:
 
 
 class TestAcceptor:
+    @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
     def test_it_rests_where_there_is_no_room_and_goes_on(
-        self, loop: Loop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self,
+        family: socket.AddressFamily,
+        loop: Loop,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        tmp_path: Path,
     ) -> None:
         monkeypatch.setattr(loop_module, "REST_SECONDS", 0.3)
         came: list[str] = []
@@ -114,16 +121,18 @@ class TestAcceptor:
             came.append(client)
             connection.close()
 
-        listening = Full()
-        listening.bind(("127.0.0.1", 0))
+        local = family == socket.AF_UNIX
+        listening = Full(family)
+        listening.bind(str(tmp_path / "socket") if local else ("127.0.0.1", 0))
         listening.listen()
         acceptor = Acceptor(listening, take, loop)
         acceptor.begin()
-        with socket.create_connection(listening.getsockname()):
+        with socket.socket(family) as client:
+            client.connect(listening.getsockname())
             began = time.process_time()
             turn_until(loop, lambda: came)
             assert time.process_time() - began < 0.2  # it did not spin
-        assert came == ["127.0.0.1"]
+        assert came == ["" if local else "127.0.0.1"]
         assert "LimitNOFILE" in caplog.text
         acceptor.close()
 

@@ -38,6 +38,7 @@ PURE = {
     "openspp_ftpd.limits",
     "openspp_ftpd.ledger",
     "openspp_ftpd.delivery.logins",
+    "openspp_ftpd.delivery.slots",
     "openspp_ftpd.delivery.turns",
     "openspp_ftpd.whole",
     "openspp_ftpd.pdf",
@@ -49,6 +50,9 @@ PURE = {
     "openspp_ftpd.status.gathering",
     "openspp_ftpd.status.snapshot",
     "openspp_ftpd.status.text",
+    "openspp_ftpd.supervisor.lending",
+    "openspp_ftpd.supervisor.messages",
+    "openspp_ftpd.supervisor.shares",
 }
 # What they may take from the standard library; nothing else of anybody's.
 PURE_LIBRARY = {

@@ -7,6 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openspp_ftpd.delivery.slots import Slots
 from openspp_ftpd.delivery.turns import Turns
 
 
@@ -27,21 +28,21 @@ def queue(turns: Turns[str], user: str, count: int) -> list[str]:
 
 class TestNoUserHoldsMoreThanHalf:
     def test_twenty_scans_of_one_user_leave_room_for_another(self) -> None:
-        turns: Turns[str] = Turns(8)
+        turns: Turns[str] = Turns(Slots(8))
         alice = queue(turns, "alice", 20)
         assert started(turns) == alice[:4]
         bob = queue(turns, "bob", 1)
         assert started(turns) == bob
 
     def test_a_finished_scan_lets_the_next_start(self) -> None:
-        turns: Turns[str] = Turns(8)
+        turns: Turns[str] = Turns(Slots(8))
         alice = queue(turns, "alice", 6)
         started(turns)
         turns.end(alice[2])
         assert started(turns) == [alice[4]]
 
     def test_with_one_slot_everybody_gets_it_in_turn(self) -> None:
-        turns: Turns[str] = Turns(1)
+        turns: Turns[str] = Turns(Slots(1))
         queue(turns, "alice", 2)
         queue(turns, "bob", 1)
         order = []
@@ -52,7 +53,7 @@ class TestNoUserHoldsMoreThanHalf:
         assert order == ["alice0", "alice1", "bob0"]
 
     def test_who_has_the_fewest_running_goes_first(self) -> None:
-        turns: Turns[str] = Turns(4)
+        turns: Turns[str] = Turns(Slots(4))
         alice = queue(turns, "alice", 9)
         bob = queue(turns, "bob", 9)
         assert started(turns) == [alice[0], bob[0], alice[1], bob[1]]
@@ -63,7 +64,7 @@ class TestNoUserHoldsMoreThanHalf:
 
 class TestOneNameRunsOnce:
     def test_the_later_of_two_waits_for_the_earlier(self) -> None:
-        turns: Turns[str] = Turns(8)
+        turns: Turns[str] = Turns(Slots(8))
         turns.wait("first", "alice", "scan.pdf")
         turns.wait("second", "alice", "scan.pdf")
         assert started(turns) == ["first"]
@@ -71,7 +72,7 @@ class TestOneNameRunsOnce:
         assert started(turns) == ["second"]
 
     def test_other_names_and_other_users_pass_it(self) -> None:
-        turns: Turns[str] = Turns(8)
+        turns: Turns[str] = Turns(Slots(8))
         turns.wait("first", "alice", "scan.pdf")
         turns.wait("second", "alice", "scan.pdf")
         turns.wait("other name", "alice", "other.pdf")
@@ -79,7 +80,7 @@ class TestOneNameRunsOnce:
         assert set(started(turns)) == {"first", "other name", "other user"}
 
     def test_a_freed_name_lets_the_next_start_beside_it(self) -> None:
-        turns: Turns[str] = Turns(8)
+        turns: Turns[str] = Turns(Slots(8))
         turns.wait("first", "alice", "scan.pdf")
         turns.wait("second", "alice", "scan.pdf")
         started(turns)
@@ -91,7 +92,7 @@ class TestOneNameRunsOnce:
 
 class TestWhoIsWaitedFor:
     def test_everybody_when_all_slots_are_taken(self) -> None:
-        turns: Turns[str] = Turns(2)
+        turns: Turns[str] = Turns(Slots(2))
         for user in ("alice", "bob", "carol"):
             queue(turns, user, 1)
         started(turns)
@@ -99,7 +100,7 @@ class TestWhoIsWaitedFor:
         assert turns.waited_for("bob0")
 
     def test_only_the_same_user_where_his_half_is_the_hindrance(self) -> None:
-        turns: Turns[str] = Turns(4)
+        turns: Turns[str] = Turns(Slots(4))
         queue(turns, "alice", 3)
         queue(turns, "bob", 1)
         started(turns)
@@ -107,13 +108,24 @@ class TestWhoIsWaitedFor:
         assert not turns.waited_for("bob0")
 
     def test_nobody_where_nobody_waits(self) -> None:
-        turns: Turns[str] = Turns(1)
+        turns: Turns[str] = Turns(Slots(1))
         queue(turns, "alice", 1)
         started(turns)
         assert not turns.waited_for("alice0")
 
+    def test_nobody_while_more_run_than_may(self) -> None:
+        slots = Slots(2)
+        turns: Turns[str] = Turns(slots)
+        for user in ("alice", "bob", "carol"):
+            queue(turns, user, 1)
+        started(turns)
+        slots.whole = 1
+        assert not turns.waited_for("alice0")
+        turns.end("alice0")
+        assert turns.waited_for("bob0")
+
     def test_not_one_that_has_ended(self) -> None:
-        turns: Turns[str] = Turns(1)
+        turns: Turns[str] = Turns(Slots(1))
         queue(turns, "alice", 2)
         started(turns)
         turns.end("alice0")
@@ -136,7 +148,7 @@ moves = st.lists(
 def test_the_rules_hold_whatever_happens_and_nobody_waits_for_nothing(
     slots: int, moves: list[tuple[str, str | int, str | None]]
 ) -> None:
-    turns: Turns[int] = Turns(slots)
+    turns: Turns[int] = Turns(Slots(slots))
     waiting: dict[int, tuple[str, str]] = {}
     running: dict[int, tuple[str, str | None]] = {}
     ticket = 0
