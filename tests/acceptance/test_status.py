@@ -183,7 +183,7 @@ class TestOpenSPP:
             assert "Connection refused" in told.stdout
             one.openspp.start()
             one.logged_in().quit()
-            assert one.command().returncode == 0
+            assert until(lambda: one.command().returncode == 0)
             assert one.state().openspp.answers is True
 
     def test_that_it_came_back_where_nobody_scans(self, tmp_path: Path) -> None:
