@@ -19,7 +19,8 @@ help:
 	@echo '               WORK=soak SCANS=20000 sends that many, with failing ones between'
 	@echo 'make fuzz      feed everything random input for SECONDS=600, and print what was tried;'
 	@echo '               SEED=NUMBER TARGET=NAME plays a failure again'
-	@echo 'make faults    let 32 scanners upload while everything goes wrong, and count (root);'
+	@echo 'make faults    let 32 scanners upload while everything goes wrong, and count (root); to the'
+	@echo '               daemon of this tree, then to the installed package on booted machines;'
 	@echo '               STRIKES=10 times each, SEED=NUMBER plays a failure again'
 	@echo 'make quick     run the quick tests alone, as pytest does'
 	@echo 'make coverage  run the quick tests and write build/coverage/html'
@@ -49,13 +50,16 @@ bench: deps
 	@$(PYTHON) -m tests.bench $(if $(WORK),--work $(WORK)) $(if $(PEER),--peer $(PEER)) \
 	    $(if $(RUNS),--runs $(RUNS)) $(if $(SCANS),--scans $(SCANS)) $(if $(JSON),--json $(JSON))
 
-# A minute of this, always with the same inputs, is in `make test`.
+# A minute of this, always with the same inputs, is in `make test`; `python3 -m tests.fuzz.guards`
+# shows that it would find each guard of the daemon missing.
 fuzz: deps
 	$(PYTHON) -m pytest tests/fuzz -o faulthandler_timeout=0 --fuzz-seconds $(or $(SECONDS),600) \
 	    $(if $(SEED),--fuzz-seed $(SEED)) $(if $(TARGET),-k '$(TARGET)')
 
+faults: FORM := --strikes=$(or $(STRIKES),10) $(if $(SEED),--seed=$(SEED))
 faults: deps
-	$(PYTHON) -m pytest -v --strikes=$(or $(STRIKES),10) $(if $(SEED),--seed=$(SEED)) tests/faults
+	$(PYTHON) -m pytest -v -o faulthandler_timeout=900 $(FORM) tests/faults
+	$(PYTHON) -m tests.container $(FORM) tests/container/test_faults.py
 
 quick:
 	$(PYTHON) -m pytest

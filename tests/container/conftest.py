@@ -18,8 +18,10 @@ from tests.container.installed import CONFIGURATION, Installed, install, install
 from tests.container.packages import Repositories, repositories_in
 from tests.container.ready import NotHere, fresh_root
 from tests.container.roots import RELEASES
+from tests.faults.playing import ALL_CASES, IN_TURNS
 
 _MACHINE = pytest.StashKey[Installed]()
+_SINCE = pytest.StashKey[str]()
 
 Booted = AbstractContextManager[Installed]
 Booting = Callable[[Path | None], Booted]
@@ -34,11 +36,19 @@ class Installation:
     configured: Path
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of these tests."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Options of these tests, and those of faults under load."""
+    pluginmanager.import_plugin("tests.faults.report")
     parser.addoption(
         "--repositories", metavar="FOLDER", help="share the packages with another run at this time"
     )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The cases of test_faults.py; from here, for so a test's name begins with the release."""
+    if "scenario" in metafunc.fixturenames:
+        cases = ALL_CASES if metafunc.config.getoption("--strikes") > 1 else IN_TURNS
+        metafunc.parametrize(("scenario", "workers"), cases)
 
 
 @pytest.fixture(scope="session", params=RELEASES)
@@ -230,8 +240,24 @@ def doubled(
         gateway.check()
 
 
+@pytest.fixture(scope="module")
+def struck_machine(booting: Booting, installation: Installation) -> Iterator[Installed]:
+    """A machine for all faults under load."""
+    with booting(installation.configured) as machine:
+        yield machine
+
+
+@pytest.fixture
+def struck(struck_machine: Installed, request: pytest.FixtureRequest) -> Installed:
+    """The same machine for each of them, which sets it up anew."""
+    request.node.stash[_MACHINE] = struck_machine
+    request.node.stash[_SINCE] = f"--after-cursor={struck_machine.journal_s_end()}"
+    return struck_machine
+
+
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     """A test that failed shows the journal of its machine."""
     if call.excinfo is not None and _MACHINE in item.stash:
-        journal = item.stash[_MACHINE].journal("--boot", "--unit=openspp-*", "--unit=embedded")
+        since = item.stash.get(_SINCE, "--boot")
+        journal = item.stash[_MACHINE].journal(since, "--unit=openspp-*", "--unit=embedded")
         item.add_report_section(call.when, "journal", journal)

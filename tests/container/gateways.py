@@ -46,9 +46,15 @@ class InstalledDaemon(Daemon):
         return self._machine.journal("--output=cat", "--unit=openspp-ftpd")
 
     def spooled_bytes(self) -> int:
-        """Bytes of all spool files that are open (they have no name)."""
-        files = f"find /proc/{self._machine.pid}/fd -lname '{SPOOL}/*' -exec stat -Lc %s {{}} +"
-        return sum(map(int, self._machine.sh(files).split()))
+        """What its tmpfs holds, of whichever worker."""
+        used = self._machine.in_daemon_s_view("df", "--block-size=1", "--output=used", SPOOL)
+        return int(used.output.split()[-1])
+
+    def workers(self) -> list[int]:
+        """The numbers, in the machine, of the processes that it has started."""
+        pid = self._machine.pid
+        children = self._machine.read(f"/proc/{pid}/task/{pid}/children")
+        return [int(each) for each in children.split()]
 
 
 def gateway_on(machine: Installed, url: str, folder: Path) -> Gateway:

@@ -24,11 +24,11 @@ _USB_STICK: Final = "/media/usb"
 _NEXT_USB_STICK: Final = "/media/next"
 _KEY: Final = "/etc/apt/keyrings/openspp-ftpd.asc"
 _SOURCE: Final = "/etc/apt/sources.list.d/openspp-ftpd.list"
-_EMBEDDED: Final = "embedded.service"
-_RECORD: Final = "/run/record.jsonl"  # in memory, so that nothing of it counts as left on a disk
+EMBEDDED: Final = "embedded.service"
+RECORD: Final = "/run/record.jsonl"  # in memory, so that nothing of it counts as left on a disk
 _EMBEDDED_UNIT: Final = f"""\
 [Service]
-ExecStart=/usr/bin/openspp-ftpd sandbox --record {_RECORD} OPTIONS
+ExecStart=/usr/bin/openspp-ftpd sandbox --record {RECORD} OPTIONS
 [Install]
 WantedBy=multi-user.target
 """
@@ -107,19 +107,19 @@ class Installed(Machine):
     def start_openspp(self, *options: str) -> None:
         """Run the embedded OpenSPP, now and after a boot."""
         unit = _EMBEDDED_UNIT.replace("OPTIONS", " ".join(options))
-        self.write(f"/etc/systemd/system/{_EMBEDDED}", unit)
+        self.write(f"/etc/systemd/system/{EMBEDDED}", unit)
         self.run("systemctl", "daemon-reload")
-        self.run("systemctl", "enable", "--quiet", _EMBEDDED)
-        self.run("systemctl", "restart", _EMBEDDED)
+        self.run("systemctl", "enable", "--quiet", EMBEDDED)
+        self.run("systemctl", "restart", EMBEDDED)
         self.wait_for_openspp()
 
     def stop_openspp(self) -> None:
         """End it."""
-        self.run("systemctl", "stop", _EMBEDDED)
+        self.run("systemctl", "stop", EMBEDDED)
 
     def wait_for_openspp(self) -> None:
         """Until it listens."""
-        assert until(lambda: self.listens(8069)), self.journal(f"--unit={_EMBEDDED}")
+        assert until(lambda: self.listens(8069)), self.journal(f"--unit={EMBEDDED}")
 
     def listens(self, port: int) -> bool:
         """Whether something listens on a port."""
@@ -127,7 +127,7 @@ class Installed(Machine):
 
     def record(self) -> list[dict[str, Any]]:
         """What OpenSPP stored, oldest first."""
-        lines = self.attempt("cat", _RECORD)
+        lines = self.attempt("cat", RECORD)
         return [json.loads(line) for line in lines.output.splitlines()] if not lines.status else []
 
     def stored(self, content: bytes) -> list[str]:

@@ -209,6 +209,10 @@ class Machine:
         """The journal as an administrator reads it."""
         return self.run("journalctl", "--no-pager", "--no-hostname", *match)
 
+    def journal_s_end(self) -> str:
+        """Where it ends now: what comes later is --after-cursor= (journalctl(1))."""
+        return str(self.entries("--lines=1")[-1]["__CURSOR"])
+
     @contextlib.contextmanager
     def network(self) -> Iterator[None]:
         """This thread and what it starts are in the machine's network: 127.0.0.1 is the machine."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import random
 import signal
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from tests.acceptance.grounds import Ground
 from tests.faults.network import Nft, Relay
@@ -20,11 +18,46 @@ from tests.faults.network import Nft, Relay
 ANSWER_WITHIN: Final = 6.0
 
 
+class Operator(Protocol):
+    """Who starts and ends daemon and OpenSPP where they run; each call returns when it is done."""
+
+    def stop_openspp(self) -> None:
+        """End it in order."""
+
+    def kill_openspp(self) -> None:
+        """kill -9."""
+
+    def signal_openspp(self, number: signal.Signals) -> None:
+        """SIGSTOP and SIGCONT."""
+
+    def start_openspp(self) -> None:
+        """Until it listens."""
+
+    def kill_daemon(self) -> None:
+        """kill -9; afterwards it serves again."""
+
+    def restart_daemon(self) -> None:
+        """It ends in order, and serves again."""
+
+    def configuration(self) -> str:
+        """The text of the daemon's configuration."""
+
+    def reload_daemon(self, configuration: str, good: bool) -> None:
+        """Write a configuration and have it read, which is refused unless it is good."""
+
+    def kill_a_worker(self, chance: random.Random) -> None:
+        """kill -9 one of the daemon's workers."""
+
+    def filled_tmpfs(self) -> AbstractContextManager[None]:
+        """No room for scans meanwhile."""
+
+
 @dataclass(frozen=True)
 class Scene:
     """What a scenario can act on."""
 
     ground: Ground
+    operator: Operator
     nft: Nft
     relay: Relay
     chance: random.Random
@@ -54,22 +87,21 @@ class Scenario:
 
 
 def _openspp_stops(scene: Scene) -> None:
-    scene.ground.openspp.signal(signal.SIGTERM)
-    scene.ground.openspp.wait()
+    scene.operator.stop_openspp()
     scene.while_it_lasts()
-    scene.ground.openspp.start()
+    scene.operator.start_openspp()
 
 
 def _openspp_is_killed(scene: Scene) -> None:
-    scene.ground.openspp.kill()
+    scene.operator.kill_openspp()
     scene.while_it_lasts()
-    scene.ground.openspp.start()
+    scene.operator.start_openspp()
 
 
 def _openspp_hangs(scene: Scene) -> None:
-    scene.ground.openspp.signal(signal.SIGSTOP)
+    scene.operator.signal_openspp(signal.SIGSTOP)
     time.sleep(scene.chance.choice((1.0, ANSWER_WITHIN + 1.5)))
-    scene.ground.openspp.signal(signal.SIGCONT)
+    scene.operator.signal_openspp(signal.SIGCONT)
     scene.while_it_lasts()
 
 
@@ -114,47 +146,29 @@ def _scanners_are_cut_off(scene: Scene) -> None:
 
 
 def _the_tmpfs_is_full(scene: Scene) -> None:
-    with _filled(scene.ground.daemon.spool):
+    with scene.operator.filled_tmpfs():
         scene.while_it_lasts()
 
 
-@contextlib.contextmanager
-def _filled(spool: Path) -> Iterator[None]:
-    ballast = spool / "ballast"
-    try:
-        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-            while file.write(bytes(64 * 1024)):
-                pass
-        yield
-    finally:
-        ballast.unlink()
-
-
 def _the_daemon_is_killed(scene: Scene) -> None:
-    scene.ground.daemon.kill()
-    scene.ground.daemon.start()
+    scene.operator.kill_daemon()
 
 
 def _the_daemon_is_restarted(scene: Scene) -> None:
-    scene.ground.daemon.signal(signal.SIGTERM)
-    assert scene.ground.daemon.wait(60) == 0
-    scene.ground.daemon.start()
+    scene.operator.restart_daemon()
 
 
 def _the_daemon_is_reloaded(scene: Scene) -> None:
-    daemon = scene.ground.daemon
-    good = daemon.configuration.read_text()
-    for text in (good, good + "[nonsense]\n", good.replace("level = info", "level = debug"), good):
-        daemon.configuration.write_text(text)
-        daemon.signal(signal.SIGHUP)
+    good = scene.operator.configuration()
+    more = good.replace("\nlevel = info\n", "\nlevel = debug\n")
+    assert more != good
+    for text in (good, good + "[nonsense]\n", more, good):
+        scene.operator.reload_daemon(text, "[nonsense]" not in text)
         time.sleep(0.4)
 
 
 def _a_worker_is_killed(scene: Scene) -> None:
-    workers = scene.ground.daemon.workers()
-    assert workers
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(scene.chance.choice(sorted(workers)), signal.SIGKILL)
+    scene.operator.kill_a_worker(scene.chance)
     scene.while_it_lasts()
 
 
