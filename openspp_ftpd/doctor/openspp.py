@@ -62,7 +62,12 @@ def judge(settings: OpenSPPSettings, found: Probe) -> Iterator[Finding]:
             yield fine(about, text)
         return
     problem, detail = found.failure.problem, found.failure.detail
-    if problem is Problem.NOT_OPENSPP and _major(found.version) >= _OF_ODOO_API:
+    if found.scanner_interface:
+        text = f"{settings.url} is {odoo}, with the scanner interface of OpenSPP 15"
+        yield failed(about, text, "write api = scanner in [openspp]")
+    elif settings.api == "odoo" and problem is Problem.NOT_OPENSPP:
+        yield failed(about, f"Odoo's own API does not answer at {settings.url}", detail)
+    elif problem is Problem.NOT_OPENSPP and _major(found.version) >= _OF_ODOO_API:
         text = f"{settings.url} is {odoo}, whose OpenSPP has no scanner interface"
         yield failed(about, text, "write api = odoo in [openspp]")
     elif problem is Problem.NOT_OPENSPP and found.version:

@@ -11,12 +11,19 @@ _ASK_ADMIN: Final = f"{_CHECK}; so does the journal: journalctl -x -u openspp-ft
 
 _OF_PROBLEMS: Final = {
     Problem.WRONG_PASSWORD: "it is the user's scanner password that is asked for, not the one of"
-    " OpenSPP's web page; user names differ in upper and lower case",
+    " OpenSPP's web page; with api = odoo it is an API key of the user's; user names differ in"
+    " upper and lower case",
     Problem.NOT_A_SCANNER_USER: "the password is right; put the user into OpenSPP's group Scanner",
     Problem.NO_DIRECTORY: "the login is right, but the user has no active directory: he chooses"
     " one in OpenSPP",
     Problem.NO_RIGHT: "the user may not store in the directory that he chose: give him the right"
     " in OpenSPP, or have him choose another",
+    Problem.MAY_NOT_STORE: "the API key is right; put the user into OpenSPP's group DMS / Manager"
+    " (OpenSPP 17) or DMS / Officer (OpenSPP 2)",
+    Problem.DIRECTORY_MISSING: "the login is right; make the directory in OpenSPP that directory in"
+    " [openspp] names, or write make_directories = yes",
+    Problem.TWO_DIRECTORIES: "rename one of the two in OpenSPP, or write the id of the right one as"
+    " directory in [openspp]",
     Problem.UNREACHABLE: f"OpenSPP cannot be reached from this machine; {_CHECK}",
     Problem.OUT_OF_ORDER: f"OpenSPP answered with an error of its own: see its log; {_CHECK}",
     Problem.TOO_SLOW: f"OpenSPP took too long: see its load; {_CHECK}",

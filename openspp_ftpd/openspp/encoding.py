@@ -23,10 +23,11 @@ def in_base64(pieces: Iterable[bytes], most: int) -> Iterator[memoryview]:
     most: bytes of the longest piece. All are written to the same memory: each holds until the next
     is asked for, and cannot be read any more then. Raises ValueError for a longer piece.
     """
-    letters = ctypes.create_string_buffer((most + 2) // 3 * 4 + 1)  # it ends in NUL
+    letters = bytearray((most + 2) // 3 * 4 + 1)  # it ends in NUL
+    address = ctypes.addressof(ctypes.c_char.from_buffer(letters))
     for piece in pieces:
         if len(piece) > most:
             raise ValueError(f"{len(piece)} bytes are more than {most}")
-        length = _encode_block(letters, piece, len(piece))
-        with memoryview(letters).cast("B")[:length] as encoded:
+        length = _encode_block(address, piece, len(piece))
+        with memoryview(letters)[:length] as encoded:
             yield encoded

@@ -103,6 +103,10 @@ class OdooApi:
         """Ask Odoo's version, which needs no user and no password. None: a fitting one is there."""
         return self._checked(lambda: self._tells_its_version(exchange))
 
+    def find_database(self, exchange: Exchange) -> Denied | None:
+        """Ask, as nobody, whether the database is there. None: it is. For `check`."""
+        return self._checked(lambda: self._server.find_database(exchange))
+
     def _tells_its_version(self, exchange: Exchange) -> None:
         self._server.forget_version()
         self._server.version(exchange)
@@ -364,7 +368,7 @@ def _confirmed(value: object, content: Content) -> int | None:
     match value:
         case [{"id": int(document), "checksum": str(checksum), "size": int() | float() as size}]:
             same = checksum == content.sha512 and size == content.size
-            return document if same else None
+            return document if same and document is not False else None  # which is an int as well
     return None
 
 

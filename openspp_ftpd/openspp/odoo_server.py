@@ -71,6 +71,23 @@ class OdooServer:
         """Ask for it the next time."""
         self._version = None
 
+    def find_database(self, exchange: Exchange) -> None:
+        """Ask whether the database is there, which needs no user. Raises Refused.
+
+        From 19 on Odoo looks for it before it looks who calls (WIRE17.md sections 7 and 9).
+        """
+        database = self._settings.database
+        if self.version(exchange) < JSON_2_FROM:
+            there = self._ask(json_rpc(self._new_id(), "db", "db_exist", database), exchange)
+        else:
+            who_calls = Call("res.users", "context_get", {})
+            there = self._ask(json_2(database, Credentials("", ""), who_calls), exchange)
+        if there.failure is None and there.value is False:
+            detail = f"{self.where()}: no database {database}: see database in [openspp]"
+            raise Refused(Failure(Problem.OUT_OF_ORDER, detail=detail))
+        if there.about is not About.LOGIN:
+            there.result()
+
     def identify(self, credentials: Credentials, exchange: Exchange) -> int:
         """The user's id, by a real check of his key. Raises Refused.
 

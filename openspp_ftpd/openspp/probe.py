@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from openspp_ftpd.errors import Failure
+from openspp_ftpd.errors import Failure, Problem
 from openspp_ftpd.openspp import api_for
 from openspp_ftpd.openspp.answers import Answer, Credentials
 from openspp_ftpd.openspp.client import Client
@@ -34,21 +34,36 @@ class Probe:
 
     `failure` is what keeps scans away (None: nothing), `seconds` how long the interface took,
     `version` that of the Odoo there ("" where none tells it), `clock` its time where it told it.
+    `scanner_interface`: with api = odoo that answers there instead.
     """
 
     failure: Failure | None
     seconds: float
     version: str
     clock: datetime | None
+    scanner_interface: bool = False
 
 
 def probe(settings: OpenSPPSettings, clock: Callable[[], float] = time.monotonic) -> Probe:
-    """Ask once. Blocks for `login_within` at most twice. Raises OSError for a bad `ca_file`."""
+    """Ask once. Blocks for `login_within` a few times. Raises OSError for a bad `ca_file`."""
     version, told = _version(settings)
+    api = api_for(settings)
     began = clock()
-    denied = api_for(settings).probe(Exchange())
+    denied = api.probe(Exchange())
     seconds = clock() - began
-    return Probe(denied.failure if denied else None, seconds, version, told)
+    if denied is None and isinstance(api, OdooApi):
+        denied = api.find_database(Exchange())
+    failure = denied.failure if denied else None
+    other = settings.api == "odoo" and _has_scanner_interface(settings, failure)
+    return Probe(failure, seconds, version, told, scanner_interface=other)
+
+
+def _has_scanner_interface(settings: OpenSPPSettings, failure: Failure | None) -> bool:
+    """Whether the interface of OpenSPP 15 answers where no other does."""
+    if failure is None or failure.problem is not Problem.NOT_OPENSPP:
+        return False
+    other = replace(settings, api="scanner", database="")
+    return api_for(other).probe(Exchange()) is None
 
 
 def key_expiry(settings: OpenSPPSettings, credentials: Credentials) -> Expiry | None:

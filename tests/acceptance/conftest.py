@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.grounds import Ground, one_daemon
-from tests.acceptance.openspp_doubles import OpenSPPDouble
-from tests.acceptance.own_api import APIS, odoo_gateway_of
-from tests.acceptance.promises import OPTIONS, Gateway, gateway_of
+from tests.acceptance.interfaces import ODOO, SCANNER, answering, configured
+from tests.acceptance.openspp_doubles import DoubledGateway, OpenSPPDouble
+from tests.acceptance.promises import ANSWER_WITHIN, OPTIONS, Gateway, gateway_of
 from tests.acceptance.running import Daemon, EmbeddedOpenSPP, free_ports, make_certificate
+from tests.acceptance.tables import Ahead
 
 
 @pytest.fixture(scope="session")
@@ -24,9 +25,15 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def running_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def api(request: pytest.FixtureRequest) -> str:
+    """OpenSPP's interface, for the fixtures here: the scanner's, but in tests for `every_api`."""
+    return str(getattr(request, "param", SCANNER))
+
+
+@pytest.fixture(scope="module")
+def running_gateway(api: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """What `gateway` is, without its check."""
-    with gateway_of(tmp_path_factory.mktemp("gateway"), OPTIONS) as gateway:
+    with gateway_of(tmp_path_factory.mktemp("gateway"), OPTIONS, api=api) as gateway:
         yield gateway
 
 
@@ -37,13 +44,13 @@ def gateway(running_gateway: Gateway) -> Iterator[Gateway]:
     running_gateway.check()
 
 
-@pytest.fixture(scope="module", params=APIS)
+@pytest.fixture(scope="module", params=ODOO)
 def running_odoo_gateway(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, Gateway]]:
     """What `odoo_gateway` is, without its check."""
     api = str(request.param)
-    with odoo_gateway_of(tmp_path_factory.mktemp(api), api) as gateway:
+    with gateway_of(tmp_path_factory.mktemp(api), OPTIONS, api=api) as gateway:
         yield api, gateway
 
 
@@ -55,56 +62,102 @@ def odoo_gateway(running_odoo_gateway: tuple[str, Gateway]) -> Iterator[tuple[st
 
 
 @pytest.fixture(scope="module")
-def running_double(
+def doubled_for(
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[Gateway, OpenSPPDouble]]:
-    """What `doubled` is, without its check."""
-    directory = tmp_path_factory.mktemp("doubled")
-    with (
-        EmbeddedOpenSPP(directory) as openspp,
-        OpenSPPDouble(openspp.port) as double,
-        Daemon(directory, double.url, OPTIONS) as daemon,
-    ):
-        yield Gateway(daemon, openspp), double
+) -> Iterator[Callable[[str], DoubledGateway]]:
+    """Start what `doubled` is with an interface, each once."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def start(api: str) -> DoubledGateway:
+            folder = tmp_path_factory.mktemp("doubled")
+            openspp = stack.enter_context(EmbeddedOpenSPP(folder, *answering(api, folder)))
+            double = stack.enter_context(OpenSPPDouble(openspp.port))
+            daemon = stack.enter_context(Daemon(folder, double.url, configured(api, OPTIONS)))
+            return DoubledGateway(daemon, openspp, api, double)
+
+        yield start
 
 
 @pytest.fixture
 def doubled(
-    running_double: tuple[Gateway, OpenSPPDouble],
+    api: str, doubled_for: Callable[[str], DoubledGateway]
 ) -> Iterator[tuple[Gateway, OpenSPPDouble]]:
-    """The same with a double in between, which plays what a test wrote."""
-    yield running_double
-    gateway, double = running_double
-    double.scripts.clear()
+    """A daemon, an embedded OpenSPP, and a double in between, which plays what a test wrote."""
+    gateway = doubled_for(api)
+    yield gateway, gateway.double
     gateway.check()
+
+
+@pytest.fixture(scope="class")
+def played_by_doubles(
+    request: pytest.FixtureRequest, doubled_for: Callable[[str], DoubledGateway]
+) -> Iterator[Ahead[DoubledGateway]]:
+    """The rows of a class of tests, played by doubles before daemons with every interface."""
+    ahead = Ahead(request, doubled_for)
+    yield ahead
+    ahead.close()
+
+
+@pytest.fixture(scope="module")
+def gateway_for(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str, float], Gateway]]:
+    """Start what `gateway` is with an interface and an answer_within, each once."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def start(api: str, answer_within: float) -> Gateway:
+            within = {"answer_within": f"{answer_within:g}s"}
+            options = {**OPTIONS, "openspp": {**OPTIONS["openspp"], **within}}
+            folder = tmp_path_factory.mktemp("gateway")
+            return stack.enter_context(gateway_of(folder, options, api=api))
+
+        yield start
+
+
+@pytest.fixture(scope="class")
+def played(
+    request: pytest.FixtureRequest, gateway_for: Callable[[str, float], Gateway]
+) -> Iterator[Ahead[Gateway]]:
+    """The rows of a class of tests, played before an OpenSPP of every interface.
+
+    The class may have an `answer_within` of its own.
+    """
+    within = getattr(request.cls, "answer_within", ANSWER_WITHIN)
+    ahead = Ahead(request, lambda api: gateway_for(api, within))
+    yield ahead
+    ahead.close()
 
 
 @pytest.fixture(scope="module")
 def start_tls_gateway(
     tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]
-) -> Iterator[Callable[[str], Gateway]]:
-    """Start a daemon with an option of its own ("tls close_notify require"), each once."""
+) -> Iterator[Callable[[str, str], Gateway]]:
+    """Start a daemon with an option of its own ("tls close_notify require") and an interface, each
+    once."""
     with contextlib.ExitStack() as stack:
 
         @functools.cache
-        def start(option: str) -> Gateway:
-            impatient = {"data_idle": "3s", "handshake_within": "2s"}
+        def start(option: str, api: str) -> Gateway:
+            impatient = {"data_idle": "3s"}
             options = {**OPTIONS, "limits": {**OPTIONS["limits"], **impatient}}
             if option:
                 section, name, value = option.split()
                 options[section] = {**options.get(section, {}), name: value}
             directory = tmp_path_factory.mktemp("gateway")
-            return stack.enter_context(gateway_of(directory, options, certificate=certificate))
+            gateway = gateway_of(directory, options, api=api, certificate=certificate)
+            return stack.enter_context(gateway)
 
         yield start
 
 
 @pytest.fixture
 def tls_gateway(
-    start_tls_gateway: Callable[[str], Gateway], request: pytest.FixtureRequest
+    api: str, start_tls_gateway: Callable[[str, str], Gateway], request: pytest.FixtureRequest
 ) -> Iterator[Gateway]:
     """A daemon with TLS and little patience, and with the option that a row names."""
-    gateway = start_tls_gateway(getattr(request, "param", ""))
+    gateway = start_tls_gateway(getattr(request, "param", ""), api)
     yield gateway
     gateway.check()
 

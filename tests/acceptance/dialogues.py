@@ -35,6 +35,7 @@ from zlib import crc32
 
 from tests.acceptance import documents
 from tests.acceptance.grounds import Ground
+from tests.acceptance.interfaces import SCANNER, answering, configured
 from tests.acceptance.running import Daemon, EmbeddedOpenSPP
 from tests.acceptance.scanner import Answer, Scanner, end_bare, end_properly
 
@@ -136,14 +137,19 @@ class Stage:
     """One embedded OpenSPP for all dialogues, and a daemon for each set of options."""
 
     def __init__(
-        self, directory: Path, certificate: tuple[Path, Path], dialogues: Sequence[Dialogue]
+        self,
+        directory: Path,
+        certificate: tuple[Path, Path],
+        dialogues: Sequence[Dialogue],
+        api: str = SCANNER,
     ) -> None:
+        self._api = api
         self._directory = directory
         self._certificate = certificate
         self._running = contextlib.ExitStack()
         self._grounds: dict[str, Ground] = {}
         users = {":".join(user_of(each, mode)) for each in dialogues for mode in each.modes}
-        options = [f"--user={user}" for user in sorted(users)]
+        options = [*answering(api, directory), *(f"--user={user}" for user in sorted(users))]
         self.openspp = self._running.enter_context(EmbeddedOpenSPP(directory, *options))
 
     def __enter__(self) -> Stage:
@@ -160,7 +166,8 @@ class Stage:
             directory.mkdir()
             off = dialogue.daemon.get("tls", {}).get("mode") == "off"
             certificate = None if off else self._certificate
-            daemon = Daemon(directory, self.openspp.url, dialogue.daemon, certificate=certificate)
+            options = configured(self._api, dialogue.daemon)
+            daemon = Daemon(directory, self.openspp.url, options, certificate=certificate)
             self._running.enter_context(daemon)
             self._grounds[key] = Ground(self.openspp, daemon)
         return self._grounds[key]

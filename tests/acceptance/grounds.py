@@ -10,10 +10,11 @@ from pathlib import Path
 
 from tests.acceptance.clients import Way
 from tests.acceptance.documents import sha256
+from tests.acceptance.interfaces import SCANNER, answering, configured
 from tests.acceptance.running import Daemon, EmbeddedOpenSPP
 from tests.acceptance.scanner import Scanner
 
-QUICK = 1.0
+QUICK = 2.5
 """Seconds in which a whole session (login, upload, reply) is done when nothing is slow."""
 
 
@@ -24,6 +25,7 @@ class Ground:
     openspp: EmbeddedOpenSPP
     daemon: Daemon
     user: str = "alice"
+    api: str = SCANNER
     other_ports: Mapping[str, int] = field(default_factory=dict)  # by address
 
     def port(self, tls: str = "") -> int:
@@ -64,21 +66,23 @@ def running(
     passive_ports: int = 6,
     listen_host: str = "127.0.0.1",
     status_socket: Path | None = None,
+    api: str = SCANNER,
 ) -> Iterator[Ground]:
-    """Start both; `options` are the daemon's by section, `openspp` the embedded OpenSPP's."""
+    """Start both; `options` are the daemon's by section, `openspp` the embedded OpenSPP's, which
+    answers by the interface `api`."""
     with (
-        EmbeddedOpenSPP(directory, *openspp) as embedded,
+        EmbeddedOpenSPP(directory, *answering(api, directory), *openspp) as embedded,
         Daemon(
             directory,
             embedded.url,
-            options,
+            configured(api, options),
             passive_ports=passive_ports,
             certificate=certificate,
             listen_host=listen_host,
             status_socket=status_socket,
         ) as daemon,
     ):
-        yield Ground(embedded, daemon)
+        yield Ground(embedded, daemon, api=api)
 
 
 @contextlib.contextmanager

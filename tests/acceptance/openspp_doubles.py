@@ -7,7 +7,9 @@ with any server.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import json
 import re
 import select
@@ -15,15 +17,24 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Final
 
-from tests.unit.openspp.scripted import Request, success
+from tests.acceptance.promises import Gateway
+from tests.acceptance.running import Daemon, EmbeddedOpenSPP
+from tests.unit.openspp.scripted import OK, Request
 
 Script = Callable[[Request], None]
 
-_NAME = re.compile(rb'"filename": ("(?:[^"\\]|\\.)*")')
-_ID = re.compile(rb'"id": ("[^"]*")')
-_PATIENCE = 60.0
+_STRING: Final = rb'("(?:[^"\\]|\\.)*")'
+_NAMES: Final = {
+    "/dms/upload": re.compile(rb'"filename": ' + _STRING),
+    "/jsonrpc": re.compile(rb'"web_save", \[\[\], \{"name": ' + _STRING),
+    "/json/2/spp.dms.file/web_save": re.compile(rb'"name": ' + _STRING),
+}
+"""Where in a request the name of the document stands that is to be stored, by path."""
+
+_ID: Final = re.compile(rb'"id": ("[^"]*")')
+PATIENCE: Final = 60.0
 
 
 class OpenSPPDouble:
@@ -106,7 +117,7 @@ class OpenSPPDouble:
             except OSError:
                 return
             self._admitted.wait()
-            connection.settimeout(_PATIENCE)
+            connection.settimeout(PATIENCE)
             with self._lock:
                 self.connections += 1
                 self._open.add(connection)
@@ -122,7 +133,7 @@ class OpenSPPDouble:
                 self.door(request)
                 return
             request.read_head()
-            script = self._script(request) if request.path == "/dms/upload" else None
+            script = self._script(request)
             if script is None:
                 pass_on(request, self._behind)
             else:
@@ -136,24 +147,45 @@ class OpenSPPDouble:
 
     def _script(self, request: Request) -> Script | None:
         name = filename(request)
+        if not name:
+            return None
         for beginning, script in self.scripts.items():
             if name.startswith(beginning):
                 return script
         return None
 
 
+class DoubledGateway(Gateway):
+    """A gateway before an embedded OpenSPP, and the double between them."""
+
+    def __init__(
+        self, daemon: Daemon, openspp: EmbeddedOpenSPP, api: str, double: OpenSPPDouble
+    ) -> None:
+        super().__init__(daemon, openspp, api)
+        self.double = double
+
+    def check(self) -> None:
+        """What must hold after every test; the double plays nothing any more."""
+        self.double.scripts.clear()
+        super().check()
+
+
 def filename(request: Request) -> str:
-    """The name of the document, of which no more is read than that takes."""
-    return str(json.loads(_read_to(request, _NAME)))
+    """The name of the document, of which no more is read than that takes; "": it stores none."""
+    pattern = _NAMES.get(request.path)
+    found = pattern and _read_to(request, pattern)
+    return str(json.loads(found)) if found else ""
 
 
 def request_id(request: Request) -> bytes:
-    """The request's id, as JSON."""
-    return _read_to(request, _ID)
+    """The request's id, as JSON; /json/2 has none."""
+    return _read_to(request, _ID) or b"null"
 
 
-def _read_to(request: Request, wanted: re.Pattern[bytes]) -> bytes:
+def _read_to(request: Request, wanted: re.Pattern[bytes]) -> bytes | None:
     while (found := wanted.search(request.body)) is None:
+        if len(request.body) >= request.length:
+            return None
         received = request.connection.recv(4096)
         if not received:
             raise ConnectionError("the request ended before its name")
@@ -161,13 +193,58 @@ def _read_to(request: Request, wanted: re.Pattern[bytes]) -> bytes:
     return found[1]
 
 
+def password_of(request: Request) -> str:
+    """The password or API key in a request that was read."""
+    if request.path.startswith("/json/2/"):
+        return request.header("Authorization").removeprefix("bearer ")
+    parameters = request.json()["params"]
+    return str(parameters["args"][2] if request.path == "/jsonrpc" else parameters["password"])
+
+
+def document_of(request: Request) -> bytes:
+    """The document in an upload that was read."""
+    content = request.json()
+    if request.path == "/dms/upload":
+        return base64.b64decode(content["params"]["file"])
+    values = content["vals"] if "vals" in content else content["params"]["args"][5][1]
+    return base64.b64decode(values["content"])
+
+
+def confirmation(request: Request, document: bytes) -> object:
+    """What OpenSPP says when it has stored the document of this upload."""
+    if request.path == "/dms/upload":
+        return OK
+    checksum = hashlib.sha512(document).hexdigest()
+    return [{"id": 4711, "checksum": checksum, "size": float(len(document))}]
+
+
+def result(request: Request, value: object, identity: bytes = b"", error: object = None) -> bytes:
+    """The body of an answer with this result, under the request's id; and with an error beside."""
+    if request.path.startswith("/json/2/"):
+        return json.dumps(value).encode()
+    name = json.loads(identity or request_id(request))
+    beside = {} if error is None else {"error": error}
+    return json.dumps({"jsonrpc": "2.0", "id": name, "result": value, **beside}).encode()
+
+
+def exception(request: Request, name: str, words: str) -> tuple[str, bytes]:
+    """The status and body of an answer with this exception of OpenSPP's."""
+    data = {"name": name, "debug": words, "message": words, "arguments": [words], "context": {}}
+    if request.path.startswith("/json/2/"):
+        refused = name == "odoo.exceptions.ValidationError"
+        return "422 UNPROCESSABLE" if refused else "500 ERROR", json.dumps(data).encode()
+    error = {"code": 200, "message": "Odoo Server Error", "data": data}
+    answer = {"jsonrpc": "2.0", "id": json.loads(request_id(request)), "error": error}
+    return "200 OK", json.dumps(answer).encode()
+
+
 def pass_on(request: Request, port: int) -> None:
     """Hand the request to the embedded OpenSPP and its answer back, and both ends as they come."""
-    with socket.create_connection(("127.0.0.1", port), _PATIENCE) as behind:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as behind:
         behind.sendall(request.head + b"\r\n\r\n" + request.body)
         ways = {request.connection: behind, behind: request.connection}
         while behind in ways:
-            for ready in select.select(list(ways), [], [], _PATIENCE)[0]:
+            for ready in select.select(list(ways), [], [], PATIENCE)[0]:
                 received = ready.recv(256 * 1024)
                 if received:
                     ways[ready].sendall(received)
@@ -175,175 +252,3 @@ def pass_on(request: Request, port: int) -> None:
                     other = ways.pop(ready)
                     with contextlib.suppress(OSError):
                         other.shutdown(socket.SHUT_WR)
-
-
-def recorded(case: dict[str, Any]) -> Script:
-    """Play a recorded answer byte for byte, but for the id, which OpenSPP echoes."""
-
-    def script(request: Request) -> None:
-        identity = request_id(request)
-        request.read_body()
-        answer = case["response"]
-        body = re.sub(rb'"id": (null|1)', b'"id": ' + identity, answer["body"].encode(), count=1)
-        status = f"{answer['status']} {'OK' if answer['status'] == 200 else 'ERROR'}"
-        request.answer(status, answer["content_type"], body)
-
-    return script
-
-
-def answers(
-    body: bytes, status: str = "200 OK", content_type: str = "application/json", *headers: str
-) -> Script:
-    """Read the whole request and answer this; `%ID%` in the body stands for the request's id."""
-
-    def script(request: Request) -> None:
-        identity = request_id(request)
-        request.read_body()
-        request.answer(status, content_type, body.replace(b"%ID%", identity), *headers)
-
-    return script
-
-
-def says(raw: bytes, then_silent: float = 0.0) -> Script:
-    """Read the whole request, write these bytes and close (after a while)."""
-
-    def script(request: Request) -> None:
-        request.read_body()
-        request.send(raw)
-        if then_silent:
-            threading.Event().wait(then_silent)
-
-    return script
-
-
-def answers_early(body: bytes, status: str = "200 OK") -> Script:
-    """Answer before the document has come, and end the connection."""
-
-    def script(request: Request) -> None:
-        identity = request_id(request)
-        request.answer(status, "application/json", body.replace(b"%ID%", identity))
-        threading.Event().wait(0.3)
-        request.reset()
-
-    return script
-
-
-def echoes(status: str, where: str) -> Script:
-    """Answer with the request's own words, as Odoo's HTML 400 does: in the body, the status line,
-    or the Location of a redirect."""
-
-    def script(request: Request) -> None:
-        request.read_body()
-        secret = str(request.json()["params"]["password"])
-        all_of_it = request.body if where == "body" else b"<p>no</p>"
-        if where == "status":
-            request.send(f"HTTP/1.0 {secret}\r\n\r\n".encode())
-        elif where == "header":
-            request.answer(
-                status,
-                "text/html",
-                all_of_it,
-                f"Location: https://{secret}:{secret}@elsewhere.example.org/{secret}?p={secret}",
-            )
-        else:
-            request.answer(status, "text/html", all_of_it)
-
-    return script
-
-
-def raises(exception: str, message: str = "") -> Script:
-    """Answer this exception of OpenSPP's; without a message of its own it quotes the password."""
-
-    def script(request: Request) -> None:
-        request.read_body()
-        call = request.json()
-        words = message or f"bad: {call['params']['password']}"
-        module = "odoo.exceptions" if exception == "ValidationError" else "builtins"
-        data = {"name": f"{module}.{exception}", "debug": words, "message": words}
-        error = {"code": 200, "message": "Odoo Server Error", "data": data}
-        answer = {"jsonrpc": "2.0", "id": call["id"], "error": error}
-        request.answer(body=json.dumps(answer).encode())
-
-    return script
-
-
-def late(script: Script, seconds: float) -> Script:
-    """Read the whole request, and play `script` so many seconds later."""
-
-    def play(request: Request) -> None:
-        request.read_body()
-        threading.Event().wait(seconds)
-        script(request)
-
-    return play
-
-
-def without_end(request: Request) -> None:
-    """Answer 200 with a body that never ends."""
-    request.read_body()
-    request.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
-    while True:
-        request.send(b" " * 65536)
-
-
-def headers_without_end(request: Request) -> None:
-    """Answer 200 with headers that never end."""
-    request.read_body()
-    request.send(b"HTTP/1.1 200 OK\r\n")
-    while True:
-        request.send(b"X-Header: value\r\n" * 100)
-
-
-def reads_nothing(request: Request) -> None:
-    """Take the connection and never read."""
-    threading.Event().wait(_PATIENCE)
-
-
-def closes_at_once(request: Request) -> None:
-    """Take the connection and close it."""
-
-
-def resets_at_once(request: Request) -> None:
-    """Take the connection and reset it."""
-    request.reset()
-
-
-def another_id(request: Request) -> None:
-    """Answer success to a request that nobody made."""
-    request.read_body()
-    request.answer(body=success("another"))
-
-
-class InOrder:
-    """Plays one script a connection; after the last everything goes through."""
-
-    def __init__(self, behind: int, *scripts: Script | None) -> None:
-        """None: that request goes through."""
-        self._behind = behind
-        self._scripts = list(scripts)
-
-    def __call__(self, request: Request) -> None:
-        script = self._scripts.pop(0) if self._scripts else None
-        if script is None:
-            pass_on(request, self._behind)
-        else:
-            script(request)
-
-
-def stores_and_dies(behind: int, after: float = 0.0) -> Script:
-    """OpenSPP has the document and dies (so many seconds later) before it answers."""
-
-    def script(request: Request) -> None:
-        request.read_body()
-        with socket.create_connection(("127.0.0.1", behind), _PATIENCE) as stored:
-            stored.sendall(request.head + b"\r\n\r\n" + request.body)
-            while stored.recv(65536):
-                continue
-        threading.Event().wait(after)
-
-    return script
-
-
-def dies_after_the_body(request: Request) -> None:
-    """OpenSPP dies when it has read the whole document and stored nothing."""
-    request.read_body()

@@ -7,24 +7,16 @@ import json
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from tests.acceptance.promises import OPTIONS, Gateway, gateway_of
-
-APIS: Final = ("odoo17", "odoo19")
-DATABASES: Final = {"odoo17": "spp17", "odoo19": "spp19"}
-
-
-def options_for(api: str, **openspp: str) -> dict[str, dict[str, str]]:
-    """What most of these tests configure, with more options of [openspp]."""
-    own = {"api": "odoo", "database": DATABASES[api], "directory": "Scans / {user}"}
-    return {**OPTIONS, "openspp": {**OPTIONS["openspp"], **own, **openspp}}
 
 
 @contextlib.contextmanager
 def odoo_gateway_of(folder: Path, api: str, *sandbox: str, **openspp: str) -> Iterator[Gateway]:
     """A daemon and the embedded OpenSPP of this interface, with more options of [openspp]."""
-    with gateway_of(folder, options_for(api, **openspp), ["--api", api, *sandbox]) as gateway:
+    options = {**OPTIONS, "openspp": {**OPTIONS["openspp"], **openspp}}
+    with gateway_of(folder, options, sandbox, api) as gateway:
         yield gateway
 
 

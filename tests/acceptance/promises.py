@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar
 import pytest
 
 from tests.acceptance import documents
+from tests.acceptance.interfaces import SCANNER, answering, configured
 from tests.acceptance.running import Daemon, EmbeddedOpenSPP
 from tests.acceptance.scanner import Answer, Scanner
 
@@ -148,11 +149,12 @@ def until(condition: Callable[[], Any], seconds: float = 10.0) -> bool:
 
 
 class Gateway:
-    """One daemon and the OpenSPP behind it, for several tests."""
+    """One daemon and the OpenSPP behind it, for several tests; `api`: its interface."""
 
-    def __init__(self, daemon: Daemon, openspp: EmbeddedOpenSPP) -> None:
+    def __init__(self, daemon: Daemon, openspp: EmbeddedOpenSPP, api: str = SCANNER) -> None:
         self.daemon = daemon
         self.openspp = openspp
+        self.api = api
         self._whole: set[str] = set()
         self._acknowledged: set[str] = set()
 
@@ -255,14 +257,15 @@ def gateway_of(
     directory: Path,
     options: Mapping[str, Mapping[str, str]],
     sandbox: Sequence[str] = (),
+    api: str = SCANNER,
     **daemon: Any,
 ) -> Iterator[Gateway]:
-    """An embedded OpenSPP and a daemon before it."""
+    """An embedded OpenSPP, which answers by the interface `api`, and a daemon before it."""
     with (
-        EmbeddedOpenSPP(directory, *sandbox) as openspp,
-        Daemon(directory, openspp.url, options, **daemon) as running,
+        EmbeddedOpenSPP(directory, *answering(api, directory), *sandbox) as openspp,
+        Daemon(directory, openspp.url, configured(api, options), **daemon) as running,
     ):
-        yield Gateway(running, openspp)
+        yield Gateway(running, openspp, api)
 
 
 def row(description: str, *values: object) -> Any:

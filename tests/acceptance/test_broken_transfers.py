@@ -16,6 +16,7 @@ from typing import Final
 
 import pytest
 
+from tests.acceptance.interfaces import SCANNER, every_api
 from tests.acceptance.promises import (
     STORED,
     Gateway,
@@ -38,12 +39,12 @@ End = Callable[[socket.socket], None]
 
 @pytest.fixture(scope="module", autouse=True)
 def nobody_connects(
-    start_tls_gateway: Callable[[str], Gateway],
+    start_tls_gateway: Callable[[str, str], Gateway],
 ) -> Iterator[Future[Answer]]:
     """A STOR whose data connection never comes, begun early, for its answer takes 30 s."""
 
     def wait() -> Answer:
-        with start_tls_gateway("").session(timeout=60) as scanner:
+        with start_tls_gateway("", SCANNER).session(timeout=60) as scanner:
             scanner.passive_port()
             assert scanner.command("STOR scan.pdf").code == 150
             return scanner.answer()
@@ -80,6 +81,7 @@ def not_a_record(data: socket.socket) -> None:
 class TestHowTheDataConnectionEnds:
     """The control connection stays open and gets the reply."""
 
+    @every_api
     @pytest.mark.parametrize(
         ("tls", "content", "end", "reply"),
         [
@@ -106,6 +108,7 @@ class TestHowTheDataConnectionEnds:
     ) -> None:
         assert _sent(tls_gateway, tls, content(), end) == reply
 
+    @every_api
     @pytest.mark.parametrize("end", [end_bare, half_close])
     @pytest.mark.parametrize(
         ("tls_gateway", "content", "reply"),
@@ -142,6 +145,7 @@ class TestHowTheDataConnectionEnds:
     ) -> None:
         assert _sent(tls_gateway, tls, content(), end_properly) == reply
 
+    @every_api
     @pytest.mark.parametrize("announced", [row("fewer", 299_999), row("more", 600_000)])
     @pytest.mark.parametrize(
         ("content", "reply"),
@@ -164,6 +168,7 @@ class TestHowTheDataConnectionEnds:
                 data.sendall(cut_pdf())
                 assert _reply(scanner.answer()) == STALLED
 
+    @every_api
     def test_data_and_its_end_before_the_command(self, tls_gateway: Gateway) -> None:
         document, name = noise(), unique("scan.bin")
         with tls_gateway.session() as scanner:
@@ -195,6 +200,7 @@ def _reply(answer: Answer) -> str:
 
 
 class TestTheDataConnectionIsNotWhatWasAgreed:
+    @pytest.mark.parametrize("tls_gateway", ["limits handshake_within 2s"], indirect=True)
     @pytest.mark.parametrize(
         "act",
         [

@@ -16,6 +16,7 @@ from tests.acceptance.dialogues import (
     plays,
     read,
 )
+from tests.acceptance.interfaces import ODOO
 
 DIALOGUES = read()
 LOGIN = ("USER $USER", "PASS $PASS")
@@ -61,6 +62,44 @@ def stage(
 )
 def test_the_device_gets_its_job_done(dialogue: Dialogue, mode: str, stage: Stage) -> None:
     stage.play(dialogue, mode)
+
+
+SHORT = {
+    "kyocera-bare-name",  # as plain as can be
+    "canon-ir-active",
+    "ftps-printer-nofull-tls",
+    "temp-rename-generic",
+    "brother-mfc7860",  # one name for two pages
+    "dahua-allo-202",  # asks for a size before
+    "ftplib-plain",  # and after
+    "curl-create-dirs",
+    "curl-implicit",
+    "xerox-document-centre-job",
+}
+"""Those that have something of all that OpenSPP is concerned with."""
+
+
+@pytest.fixture(scope="module", params=ODOO)
+def odoo_stage(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    certificate: tuple[Path, Path],
+) -> Iterator[Stage]:
+    """The same with an OpenSPP 17, and an OpenSPP 2."""
+    api = str(request.param)
+    with Stage(tmp_path_factory.mktemp(api), certificate, DIALOGUES, api) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("dialogue", "mode"),
+    [
+        pytest.param(*each, id=f"{each[0].id}-{each[1]}")
+        for each in plays([dialogue for dialogue in DIALOGUES if dialogue.id in SHORT])
+    ],
+)
+def test_and_with_odoo_s_own_api(dialogue: Dialogue, mode: str, odoo_stage: Stage) -> None:
+    odoo_stage.play(dialogue, mode)
 
 
 class TestTheFile:

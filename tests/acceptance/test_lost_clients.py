@@ -19,6 +19,7 @@ from typing import Final
 
 import pytest
 
+from tests.acceptance.interfaces import every_api
 from tests.acceptance.promises import (
     OPTIONS,
     STORED,
@@ -43,6 +44,7 @@ End = Callable[[socket.socket], None]
 class TestTheControlConnectionIsGone:
     """Nobody is left to tell, so content that nothing vouches for is not stored."""
 
+    @every_api
     @pytest.mark.parametrize("tls", [row("plain", ""), row("TLS", "explicit")])
     @pytest.mark.parametrize("gone", [row("closed", Scanner.close), row("reset", Scanner.reset)])
     @pytest.mark.parametrize(
@@ -72,6 +74,7 @@ class TestTheControlConnectionIsGone:
         _is_settled(tls_gateway, name, openspp_has)
         assert tls_gateway.copies(document) == openspp_has
 
+    @every_api
     @pytest.mark.parametrize(
         ("content", "reply"),
         [row("whole PDF", whole_pdf, STORED), row("unknown content", noise, CUT)],
@@ -88,6 +91,7 @@ class TestTheControlConnectionIsGone:
             assert tls_gateway.told(document, scanner.answer()) == reply
         assert tls_gateway.copies(document) == (reply == STORED)
 
+    @every_api
     def test_after_a_quit_it_ended_in_order(self, tls_gateway: Gateway) -> None:
         document, name = noise(), unique("scan.bin")
         scanner = tls_gateway.session()

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance import documents
+from tests.acceptance.interfaces import ODOO, configured
 from tests.acceptance.openspp_doubles import OpenSPPDouble
-from tests.acceptance.own_api import APIS, control, odoo_gateway_of, options_for
+from tests.acceptance.own_api import control, odoo_gateway_of
 from tests.acceptance.promises import (
+    OPTIONS,
     OTHER_NAME,
     OUT_OF_ORDER,
     STORED,
@@ -89,20 +91,20 @@ class TestScans:
         assert gateway.send(unique("empty.pdf"), b"").startswith("550 ")
         assert len(gateway.openspp.record()) == before
 
-    @pytest.mark.parametrize("api", APIS)
+    @pytest.mark.parametrize("api", ODOO)
     def test_where_change_requests_are_installed(self, tmp_path: Path, api: str) -> None:
         """spp_change_request breaks `create` on 17 (WIRE17.md section 1)."""
         with odoo_gateway_of(tmp_path, api, "--change-requests") as gateway:
             gateway.check()
 
 
-@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("api", ODOO)
 def test_a_scan_is_one_request(tmp_path: Path, api: str) -> None:
     """In the steady state; each request has a connection of its own."""
     with (
         EmbeddedOpenSPP(tmp_path, "--api", api) as openspp,
         OpenSPPDouble(openspp.port) as between,
-        Daemon(tmp_path, between.url, options_for(api)) as daemon,
+        Daemon(tmp_path, between.url, configured(api, OPTIONS)) as daemon,
     ):
         gateway = Gateway(daemon, openspp)
         with gateway.session() as scanner:
@@ -140,7 +142,7 @@ class TestNothingTwice:
         assert replies[-1] == STORED
         assert gateway.copies(document) == 1
 
-    @pytest.mark.parametrize("api", APIS)
+    @pytest.mark.parametrize("api", ODOO)
     def test_the_daemon_is_killed_while_openspp_stores(self, tmp_path: Path, api: str) -> None:
         with odoo_gateway_of(tmp_path, api, answer_within="20s") as gateway:
             name, document = "scan@late=3-once.pdf", pdf()
@@ -185,7 +187,7 @@ class TestLogins:
         _, gateway = odoo_gateway
         assert login(gateway, user, password).startswith(reply)
 
-    @pytest.mark.parametrize("api", APIS)
+    @pytest.mark.parametrize("api", ODOO)
     def test_a_key_that_was_removed_stops_working(self, tmp_path: Path, api: str) -> None:
         with odoo_gateway_of(tmp_path, api) as gateway:
             # What is not well empties the memory of logins, so that the next one is a real one.
@@ -193,7 +195,7 @@ class TestLogins:
             control(gateway, "key", {"user": "alice", "removed": True})
             assert login(gateway, "alice").startswith("530 ")
 
-    @pytest.mark.parametrize("api", APIS)
+    @pytest.mark.parametrize("api", ODOO)
     def test_a_database_that_is_not_there_is_no_wrong_password(
         self, tmp_path: Path, api: str
     ) -> None:
@@ -232,7 +234,7 @@ class TestDirectories:
         assert reply == "550 OpenSPP has no directory for this user. Tell the administrator."
         assert gateway.copies(document) == 0
 
-    @pytest.mark.parametrize("api", APIS)
+    @pytest.mark.parametrize("api", ODOO)
     def test_made_where_that_is_wanted(self, tmp_path: Path, api: str) -> None:
         wanted = {"directory": "New / {user} / scans", "make_directories": "yes"}
         with odoo_gateway_of(tmp_path, api, **wanted) as gateway:
@@ -242,7 +244,7 @@ class TestDirectories:
                 assert gateway.copies(document) == 1
             gateway.check()
 
-    @pytest.mark.parametrize("api", APIS)
+    @pytest.mark.parametrize("api", ODOO)
     def test_by_its_id(self, tmp_path: Path, api: str) -> None:
         with odoo_gateway_of(tmp_path, api, directory="2") as gateway:
             document = pdf()

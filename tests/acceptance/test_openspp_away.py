@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.acceptance import openspp_doubles
-from tests.acceptance.openspp_doubles import OpenSPPDouble
+from tests.acceptance import plays
+from tests.acceptance.interfaces import SCANNER
+from tests.acceptance.openspp_doubles import DoubledGateway
 from tests.acceptance.own_network import HOST, NameServer, in_a_network_of_its_own
 from tests.acceptance.promises import (
     ANSWER_WITHIN,
     LARGE,
     OPTIONS,
-    SMALL,
     STORED,
     TOO_SLOW,
     UNCERTAIN,
@@ -30,133 +31,150 @@ from tests.acceptance.promises import (
 )
 from tests.acceptance.running import Daemon, EmbeddedOpenSPP, make_certificate
 from tests.acceptance.scanner import Scanner
+from tests.acceptance.tables import Ahead, Row, Told, rows
+from tests.acceptance.test_failing_uploads import ASKED
 
 
-class TestOpenSPPThatStopsAndComesBack:
-    """kill -9 of the embedded OpenSPP."""
+@dataclass(frozen=True)
+class Death:
+    """kill -9 of the embedded OpenSPP: before a scan with this fault is sent, or `after` so many
+    seconds; it is `back` so many seconds later, or once the scanner has its reply."""
 
-    def test_down_before_the_body(self, gateway: Gateway) -> None:
-        document = pdf()
-        with gateway.session() as scanner:
+    fault: str = ""
+    after: float | None = None
+    back: float | None = None
+
+
+def _killed(gateway: Gateway, row: Row) -> Told:
+    """A scan, and the row's death of OpenSPP."""
+    death, document = row.fault, pdf(row.size)
+
+    def die_and_come_back() -> str:
+        if death.after is not None:
+            time.sleep(death.after)
             gateway.openspp.kill()
-            assert gateway.store(scanner, unique("scan.pdf"), document) == UNREACHABLE
-        gateway.openspp.start()
-        assert gateway.copies(document) == 0
+        if death.back is not None:
+            time.sleep(death.back)
+            gateway.openspp.start()
+        return ""
 
-    def test_down_before_the_body_and_back_in_time(self, gateway: Gateway) -> None:
-        document = pdf()
-        with gateway.session() as scanner:
+    with gateway.session() as scanner:
+        if death.after is None:
             gateway.openspp.kill()
-            replies = at_once(
-                lambda: gateway.store(scanner, unique("scan.pdf"), document),
-                lambda: _come_back(gateway.openspp, after=0.5),
-            )
-        assert replies[0] == STORED
-        assert gateway.copies(document) == 1
-
-    def test_down_within_the_body(self, gateway: Gateway) -> None:
-        document = pdf(LARGE)
-        with gateway.session() as scanner:
-            replies = at_once(
-                lambda: gateway.store(scanner, unique("scan@stop-reading=30.pdf"), document),
-                lambda: _die(gateway.openspp, after=1.0),
-            )
+        reply, _ = at_once(
+            lambda: gateway.store(scanner, unique(f"scan{death.fault}.pdf"), document),
+            die_and_come_back,
+        )
+    if death.back is None:
         gateway.openspp.start()
-        assert replies[0] == UNREACHABLE
-        assert gateway.copies(document) == 0
+    return reply, gateway.copies(document)
 
-    def test_down_within_the_body_and_back_in_time(self, gateway: Gateway) -> None:
-        document = pdf(LARGE)
 
-        def die_and_come_back() -> str:
-            _die(gateway.openspp, after=0.5)
-            return _come_back(gateway.openspp, after=0)
-
-        with gateway.session() as scanner:
-            replies = at_once(
-                lambda: gateway.store(scanner, unique("scan@stop-reading=0.9.pdf"), document),
-                die_and_come_back,
-            )
-        assert replies[0] == STORED
-        assert gateway.copies(document) == 1
+class TestOpenSPPThatIsKilled:
+    play = staticmethod(_killed)
 
     @pytest.mark.parametrize(
-        ("fault", "openspp_has"),
-        [
-            row("after the body, before it stored", "slow=30", 0),
-            row("after it stored, before the answer", "late=30", 1),
-            row("within the head of the answer", "trickle-head=30", 1),
-            row("within the body of the answer", "trickle-body=30", 1),
-        ],
+        ("api", "row"),
+        rows(
+            Row("before the body", Death(), UNREACHABLE),
+            Row("within the body", Death("@stop-reading=30", 1.0), UNREACHABLE, size=LARGE),
+            Row("before it stored", Death("@slow=30-once", 1.0), UNCERTAIN),
+            Row("before the answer", Death("@late=30-once", 1.0), UNCERTAIN, 1),
+            Row("within its head", Death("@trickle-head=30-once", 1.0), UNCERTAIN, 1),
+            Row("within its body", Death("@trickle-body=30-once", 1.0), UNCERTAIN, 1),
+        ),
     )
-    def test_down_after_the_body(self, gateway: Gateway, fault: str, openspp_has: int) -> None:
-        name, document = unique(f"scan@{fault}-once.pdf"), pdf()
-        with gateway.session() as scanner:
-            replies = at_once(
-                lambda: gateway.store(scanner, name, document),
-                lambda: _die(gateway.openspp, after=1.0),
-            )
-        gateway.openspp.start()
-        assert replies[0] == UNCERTAIN
-        assert gateway.copies(document) == openspp_has
+    def test_and_stays_away(self, played: Ahead[Gateway], api: str, row: Row) -> None:
+        assert played.told(api, row) == row.told(api)
 
 
-def _come_back(openspp: EmbeddedOpenSPP, after: float) -> str:
-    time.sleep(after)
-    openspp.start()
-    return ""
+class TestOpenSPPThatIsKilledAndComesBackInTime:
+    play = staticmethod(_killed)
+    answer_within = 25.0
+
+    @pytest.mark.parametrize(
+        ("api", "row"),
+        rows(
+            Row("before the body", Death(back=0.5), STORED, 1),
+            Row("within the body", Death("@stop-reading=2", 1.0, 0), STORED, 1, size=LARGE),
+            Row(
+                "before the answer",
+                Death("@late=60-once", 2.0, 0),
+                {SCANNER: UNCERTAIN, "odoo": STORED},
+                1,
+            ),
+        ),
+    )
+    def test_what_is_not_there_is_sent_again(
+        self, played: Ahead[Gateway], api: str, row: Row
+    ) -> None:
+        assert played.told(api, row) == row.told(api)
 
 
-def _die(openspp: EmbeddedOpenSPP, after: float) -> str:
-    time.sleep(after)
-    openspp.kill()
-    return ""
+USERS: Final = ("alice", "frank", "dbuser", "gina") * 2
+"""Eight scans at once, as many as `parallel_requests`."""
+TOGETHER: Final = 12.0
+"""Seconds beyond the deadline that sending eight may take; less than one deadline for each."""
 
 
 class TestSlowBeyondAnswerWithin:
-    """Eight scans of four users at once, as many as `parallel_requests`, and then the next one."""
+    """And then the next scan."""
 
-    USERS: Final = ("alice", "frank", "dbuser", "gina")
+    answer_within = 6.0
+
+    @staticmethod
+    def play(gateway: Gateway, row: Row) -> Told:
+        """Eight, none of which waits for another; each is told the same."""
+        scans = [pdf(row.size) for _ in USERS]
+        with gateway.sessions(*USERS) as sessions:
+            replies, seconds = gateway.store_together(sessions, f"scan@{row.fault}.pdf", scans)
+        assert seconds < 6 + TOGETHER, "and not one after the other"
+        if row.size == LARGE:
+            gateway.serves_the_next_scan()
+            time.sleep(3)  # OpenSPP reads on, and finds the rest missing
+        (reply,), (copies,) = set(replies), {gateway.copies(scan) for scan in scans}
+        return reply, copies
 
     @pytest.mark.parametrize(
-        ("fault", "size", "reply", "openspp_has"),
-        [
-            row("in the body", "stop-reading=5", LARGE, TOO_SLOW, 0),
-            row("after the body, before it stores", "slow=30", SMALL, UNCERTAIN, 0),
-            row("after it stored", "late=30", SMALL, UNCERTAIN, 1),
-            row("head of the answer trickled", "trickle-head=30", SMALL, UNCERTAIN, 1),
-            row("body of the answer trickled", "trickle-body=30", SMALL, UNCERTAIN, 1),
-        ],
+        ("api", "row"),
+        rows(
+            Row("in the body", "stop-reading=9", TOO_SLOW, size=LARGE),
+            Row("after the body, before it stores", "slow=60", UNCERTAIN),
+            Row("after it stored", "late=60", ASKED, 1),
+            Row("head of the answer trickled", "trickle-head=60", UNCERTAIN, 1),
+            Row("body of the answer trickled", "trickle-body=60", UNCERTAIN, 1),
+        ),
     )
-    def test_eight_at_once(
-        self, gateway: Gateway, fault: str, size: int, reply: str, openspp_has: int
-    ) -> None:
-        scans = [pdf(size) for _ in range(8)]
-        with gateway.sessions(*self.USERS * 2) as sessions:
-            replies, seconds = gateway.store_together(sessions, f"scan@{fault}.pdf", scans)
-        assert replies == [reply] * 8
-        assert seconds < ANSWER_WITHIN + 12, "and not one after the other"
-        gateway.serves_the_next_scan()
-        if reply == TOO_SLOW:
-            time.sleep(3)  # OpenSPP reads on, and finds the rest missing
-        assert [gateway.copies(scan) for scan in scans] == [openspp_has] * 8
+    def test_eight_at_once(self, played: Ahead[Gateway], api: str, row: Row) -> None:
+        assert played.told(api, row) == row.told(api)
 
-    @pytest.mark.parametrize("way", ["no connection comes about", "the connection is not read"])
-    def test_eight_at_once_before_the_body(
-        self, doubled: tuple[Gateway, OpenSPPDouble], way: str
-    ) -> None:
-        gateway, double = doubled
-        scans = [pdf(LARGE // 2) for _ in range(8)]
-        deaf = way == "no connection comes about"
+
+class TestSlowBeforeTheBody:
+    @staticmethod
+    def play(gateway: DoubledGateway, row: Row) -> Told:
+        """`fault` is where the double lets them stand."""
+        scans = [pdf(LARGE // 2) for _ in USERS]
+        double = gateway.double
         with (
-            gateway.sessions(*self.USERS * 2) as sessions,
-            double.deaf() if deaf else double.at_the_door(openspp_doubles.reads_nothing),
+            gateway.sessions(*USERS) as sessions,
+            double.at_the_door(row.fault) if row.fault else double.deaf(),
         ):
             replies, seconds = gateway.store_together(sessions, "scan.pdf", scans)
-        assert replies == [TOO_SLOW] * 8
-        assert seconds < ANSWER_WITHIN + 2
-        gateway.serves_the_next_scan()
-        assert [gateway.copies(scan) for scan in scans] == [0] * 8
+        assert seconds < ANSWER_WITHIN + TOGETHER
+        (reply,), (copies,) = set(replies), {gateway.copies(scan) for scan in scans}
+        return reply, copies
+
+    @pytest.mark.parametrize(
+        ("api", "row"),
+        rows(
+            Row("no connection comes about", None, TOO_SLOW),
+            Row("the connection is not read", plays.reads_nothing, TOO_SLOW),
+        ),
+    )
+    def test_eight_at_once(
+        self, played_by_doubles: Ahead[DoubledGateway], api: str, row: Row
+    ) -> None:
+        assert played_by_doubles.told(api, row) == row.told(api)
 
 
 class TestTheCertificateOfOpenSPP:

@@ -18,7 +18,8 @@ import pytest
 
 from tests.acceptance.documents import noise, pdf
 from tests.acceptance.grounds import Ground, running
-from tests.acceptance.openspp_doubles import OpenSPPDouble, Script, echoes, raises
+from tests.acceptance.openspp_doubles import OpenSPPDouble, Script
+from tests.acceptance.plays import echoes, raises
 from tests.acceptance.promises import SECRETS, marked, until
 from tests.acceptance.running import TREE, Daemon, EmbeddedOpenSPP
 from tests.acceptance.scanner import Scanner, end_bare, reset

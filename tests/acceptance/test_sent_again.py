@@ -8,8 +8,9 @@ from typing import Final
 
 import pytest
 
-from tests.acceptance import openspp_doubles
-from tests.acceptance.openspp_doubles import InOrder, OpenSPPDouble
+from tests.acceptance import plays
+from tests.acceptance.interfaces import every_api
+from tests.acceptance.openspp_doubles import OpenSPPDouble
 from tests.acceptance.promises import (
     ANSWER_WITHIN,
     OTHER_NAME,
@@ -27,7 +28,10 @@ OWN_NAME: Final = re.compile(r".+-\d{8}-\d{6}-[0-9a-f]{4}(-\d+)?\.pdf")
 
 
 class TestUncertainDeliveries:
-    """OpenSPP has every byte and gave no verdict: a re-send is stored under a name of its own."""
+    """OpenSPP has every byte and gave no verdict: a re-send is stored under a name of its own.
+
+    By the scanner interface of OpenSPP 15; with Odoo's own API see test_sent_again_odoo.py.
+    """
 
     @pytest.mark.parametrize(
         ("fault", "first", "both"),
@@ -60,7 +64,7 @@ class TestUncertainDeliveries:
         none any more."""
         gateway, double = doubled
         name, document = unique("scan.pdf"), pdf()
-        script = openspp_doubles.stores_and_dies(gateway.openspp.port, after=30)
+        script = plays.stores_and_dies(gateway.openspp.port, after=30)
         double.scripts[name.removesuffix(".pdf")] = script
         assert gateway.send(name, document) == UNCERTAIN
         assert gateway.send(name, document) == UNCERTAIN
@@ -70,6 +74,7 @@ class TestUncertainDeliveries:
         assert gateway.send(name, document).startswith(OTHER_NAME)
         assert gateway.copies(document) == 2
 
+    @every_api
     def test_a_late_verdict_settles_it(self, gateway: Gateway) -> None:
         """Stored after answer_within: sent again it is known, and not stored a second time."""
         name, document = unique("scan@slow=4-once.pdf"), pdf()
@@ -84,8 +89,8 @@ class TestUncertainDeliveries:
         """Refused after answer_within: the name asked for is as free as it was."""
         gateway, double = doubled
         name, document = unique("scan.pdf"), pdf()
-        refusal = openspp_doubles.raises("ValidationError", "No.")
-        double.scripts[name.removesuffix(".pdf")] = openspp_doubles.late(refusal, ANSWER_WITHIN + 1)
+        refusal = plays.raises("ValidationError", "No.")
+        double.scripts[name.removesuffix(".pdf")] = plays.late(refusal, ANSWER_WITHIN + 1)
         assert gateway.send(name, document) == UNCERTAIN
         double.scripts.clear()
         time.sleep(1.5)
@@ -121,12 +126,8 @@ class TestUncertainDeliveries:
         name, document = unique("scan.pdf"), pdf()
         assert gateway.send(name, pdf()) == STORED
         behind = gateway.openspp.port
-        death = (
-            openspp_doubles.dies_after_the_body
-            if dies == "before"
-            else openspp_doubles.stores_and_dies(behind)
-        )
-        double.scripts[name.removesuffix(".pdf")] = InOrder(behind, None, death)
+        death = plays.dies_after_the_body if dies == "before" else plays.stores_and_dies(behind)
+        double.scripts[name.removesuffix(".pdf")] = plays.InOrder(behind, None, death)
         assert gateway.send(name, document) == UNCERTAIN
         assert gateway.copies(document) == first
         assert gateway.send(name, document).startswith(OTHER_NAME)
@@ -146,13 +147,11 @@ class TestUncertainDeliveries:
         assert gateway.send(name, before) == STORED
         behind = gateway.openspp.port
         death = (
-            openspp_doubles.dies_after_the_body
+            plays.dies_after_the_body
             if dies == "before"
-            else openspp_doubles.stores_and_dies(
-                behind
-            )  # refused for its name, but nobody hears it
+            else plays.stores_and_dies(behind)  # refused for its name, but nobody hears it
         )
-        double.scripts[name.removesuffix(".pdf")] = InOrder(behind, death)
+        double.scripts[name.removesuffix(".pdf")] = plays.InOrder(behind, death)
         assert gateway.send(name, document) == UNCERTAIN
         assert gateway.copies(document) == 0
         assert gateway.send(name, document).startswith(OTHER_NAME)
@@ -160,6 +159,7 @@ class TestUncertainDeliveries:
         assert gateway.copies(before) == 1
 
 
+@every_api
 class TestTheSameScanTwice:
     def test_both_replies_read_are_two_documents(self, gateway: Gateway) -> None:
         name, document = unique("scan.pdf"), pdf()

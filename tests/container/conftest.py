@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.openspp_doubles import OpenSPPDouble
+from tests.acceptance.interfaces import SCANNER
+from tests.acceptance.openspp_doubles import DoubledGateway, OpenSPPDouble
 from tests.acceptance.promises import Gateway
+from tests.acceptance.tables import InTurn
 from tests.container.gateways import gateway_on
 from tests.container.installed import CONFIGURATION, Installed, install, installed_on, set_up
 from tests.container.packages import Repositories, repositories_in
@@ -42,6 +44,17 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     parser.addoption(
         "--repositories", metavar="FOLDER", help="share the packages with another run at this time"
     )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the tables that run with every interface of OpenSPP only the scanner's rows run here."""
+    chosen: list[pytest.Item] = []
+    other: list[pytest.Item] = []
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        (chosen if parameters.get("api", SCANNER) == SCANNER else other).append(item)
+    config.hook.pytest_deselected(items=other)
+    items[:] = chosen
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -169,6 +182,12 @@ def broken(spare: Installed, request: pytest.FixtureRequest) -> Iterator[Install
     spare.sh(f"chown root:openspp-ftpd {CONFIGURATION}; chmod 640 {CONFIGURATION}")
 
 
+@pytest.fixture
+def api(request: pytest.FixtureRequest) -> str:
+    """The interface of the embedded OpenSPP: rows with another are not chosen here."""
+    return str(getattr(request, "param", SCANNER))
+
+
 @pytest.fixture(scope="module")
 def table_machine(booting: Booting, installation: Installation) -> Iterator[Installed]:
     """A machine for the table of uploads that fail."""
@@ -195,8 +214,14 @@ def gateway(
 
 
 @pytest.fixture
+def played(gateway: Gateway, request: pytest.FixtureRequest) -> InTurn:
+    """The row of a test, before the installed daemon."""
+    return InTurn(request.cls.play, gateway)
+
+
+@pytest.fixture
 def tls_gateway(
-    running_gateway: Gateway, table_machine: Installed, request: pytest.FixtureRequest
+    api: str, running_gateway: Gateway, table_machine: Installed, request: pytest.FixtureRequest
 ) -> Iterator[Gateway]:
     """The same with little patience, and with the option that a row names."""
     request.node.stash[_MACHINE] = table_machine
@@ -229,7 +254,9 @@ def running_double(
 
 @pytest.fixture
 def doubled(
-    running_double: tuple[Gateway, OpenSPPDouble, Installed], request: pytest.FixtureRequest
+    api: str,
+    running_double: tuple[Gateway, OpenSPPDouble, Installed],
+    request: pytest.FixtureRequest,
 ) -> Iterator[tuple[Gateway, OpenSPPDouble]]:
     """The same with a double in between, which plays what a test wrote."""
     gateway, double, machine = running_double
@@ -238,6 +265,16 @@ def doubled(
         yield gateway, double
         double.scripts.clear()
         gateway.check()
+
+
+@pytest.fixture
+def played_by_doubles(
+    doubled: tuple[Gateway, OpenSPPDouble], request: pytest.FixtureRequest
+) -> InTurn:
+    """The row of a test, played by the double."""
+    gateway, double = doubled
+    before = DoubledGateway(gateway.daemon, gateway.openspp, gateway.api, double)
+    return InTurn(request.cls.play, before)
 
 
 @pytest.fixture(scope="module")

@@ -89,6 +89,35 @@ def test_a_later_openspp_names_the_line_to_change(serie: str) -> None:
     assert answered.mend == "write api = odoo in [openspp]"
 
 
+@pytest.mark.parametrize("version", [FIFTEEN, None])
+def test_an_openspp_15_before_api_odoo_names_the_line_to_change(version: object) -> None:
+    """Its own API may not answer, or tell a version that has no document store."""
+
+    def script(request: Request) -> None:
+        request.read()
+        if request.path == "/dms/auth":
+            request.succeed(NOBODY)
+        elif request.path == "/web/webclient/version_info" and version is not None:
+            request.answer(body=json.dumps({"jsonrpc": "2.0", "result": version}).encode())
+        else:
+            no_route(request)
+
+    answered, _ = found(script, api="odoo", database="spp", directory="2")
+    assert answered.level is Level.FAILED
+    assert "the scanner interface of OpenSPP 15" in answered.text
+    assert answered.mend == "write api = scanner in [openspp]"
+
+
+def test_no_openspp_at_all_before_api_odoo() -> None:
+    def script(request: Request) -> None:
+        request.read()
+        no_route(request)
+
+    answered, _ = found(script, api="odoo", database="spp", directory="2")
+    assert answered.level is Level.FAILED
+    assert "Odoo's own API does not answer" in answered.text
+
+
 def test_an_odoo_without_the_interface_is_told_from_it() -> None:
     answered, _ = found(openspp(FIFTEEN, no_route))
     assert answered.level is Level.FAILED

@@ -88,7 +88,7 @@ def kind(request: Request) -> str:
     content = request.json()
     if request.path == "/jsonrpc":
         parameters = content["params"]
-        if parameters["service"] == "common":
+        if parameters["service"] in ("common", "db"):
             return str(parameters["method"])
         model, method, first, _ = parameters["args"][3:]
         domain = first[0] if first else []

@@ -126,3 +126,37 @@ def test_what_is_no_odoo_gets_no_key(status: str, location: str, problem: Proble
     assert denied.failure.problem is problem
     if problem is Problem.REDIRECTED:
         assert "write url = https://openspp.example.org" in denied.failure.detail
+
+
+class TestTheDatabase:
+    """Whether it is there is asked without a user; a key does not tell it from a wrong one."""
+
+    @pytest.mark.parametrize(
+        ("server", "case"),
+        [
+            ("odoo17", "a4c db.db_exist yes"),
+            ("odoo17", "m5 17 list_db=False db.db_exist"),
+            ("odoo19", "j4k empty bearer"),
+        ],
+    )
+    def test_is_there(self, server: str, case: str) -> None:
+        with desk(server, db_exist=case, context_get=case) as gateway:
+            assert gateway.api.find_database(Exchange()) is None
+            for request in gateway.odoo.requests:
+                assert b"alice" not in request.head + request.body
+
+    @pytest.mark.parametrize(
+        ("server", "case"),
+        [
+            ("odoo17", "a4d db.db_exist no"),
+            ("odoo19", "j5b unknown database"),
+            ("odoo17", "w7b PostgreSQL refuses: authenticate (17)"),
+            ("odoo19", "w6 PostgreSQL refuses the Odoo server: /json/2"),
+        ],
+    )
+    def test_is_not_there_or_cannot_be_reached(self, server: str, case: str) -> None:
+        with desk(server, db_exist=case, context_get=case) as gateway:
+            denied = gateway.api.find_database(Exchange())
+        assert isinstance(denied, Denied)
+        assert denied.failure.problem is Problem.OUT_OF_ORDER
+        assert "in [openspp]" in denied.failure.detail
