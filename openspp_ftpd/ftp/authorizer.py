@@ -32,7 +32,7 @@ class Session(Protocol):
     @property
     def who(self) -> Who: ...
 
-    def call_later(self, seconds: float, target: Any) -> Any: ...
+    def call_while_open(self, seconds: float, target: Any) -> None: ...
 
 
 def log_in(session: Session, credentials: Credentials, then: Callable[[Reply], None]) -> None:
@@ -59,12 +59,12 @@ def log_in(session: Session, credentials: Credentials, then: Callable[[Reply], N
             delay = services.limits.login_failed(session.remote_ip, user, now, guess)
         services.journal.login_failed(who, failure, reply)  # it is counted already
         if delay:
-            session.call_later(delay, lambda: then(reply))
+            session.call_while_open(delay, lambda: then(reply))
         else:
             then(reply)
 
     wait = services.limits.login_wait(session.remote_ip, user, began)
     if wait:
-        session.call_later(wait, ask)
+        session.call_while_open(wait, ask)
     else:
         ask()

@@ -109,8 +109,15 @@ class ControlConnection(Commands, CommandLines):
         return bool(self._ssl_established)
 
     def call_later(self, seconds: float, target: Any) -> Any:
-        """A timer; the caller cancels it (AsyncChat's own would be kept until the session ends)."""
+        """A timer that outlives the session; the caller cancels it."""
         return self.ioloop.call_later(seconds, target, _errback=self.handle_error)
+
+    def call_while_open(self, seconds: float, target: Any) -> None:
+        """A timer that ends with the session: what it keeps of a closed one is memory, TLS's too.
+
+        It is remembered until then, so that this is for timers of which a session has few.
+        """
+        super().call_later(seconds, target)
 
     def stop(self, drain_within: float) -> None:
         """The daemon stops: an upload is finished first, everything else ends now."""
@@ -334,7 +341,7 @@ class ControlConnection(Commands, CommandLines):
         """
         assert self.services.tls is not None
         self.forget_lines()
-        self.call_later(self.handshake_within, self._check_handshake)
+        self.call_while_open(self.handshake_within, self._check_handshake)
         self.secure_connection(self.services.tls.control)
 
     def handle_ssl_established(self) -> None:

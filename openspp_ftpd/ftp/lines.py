@@ -224,4 +224,4 @@ class CommandLines(TLS_FTPHandler):
         self.closing_ourselves = True
         super().close_when_done()
         if not self._closed:
-            self.call_later(LINGER_SECONDS, self.close)
+            self.call_while_open(LINGER_SECONDS, self.close)

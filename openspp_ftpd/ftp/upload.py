@@ -332,6 +332,10 @@ class Upload:
                 timer.cancel()
         if self._data is not None:
             self._data.drop()
+        # All of these know this upload. Their memory, TLS's above all, is to be free at once, and
+        # not when the garbage of some hundred scans is collected.
+        self._timers.clear()
+        self._data = self._pending = None
         if not delivering:  # from then on the delivery discards it
             self._file.discard()
             if self._scan is not None:

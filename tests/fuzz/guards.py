@@ -212,8 +212,8 @@ GUARDS: Final = (
         (
             (
                 "ftp/control.py",
-                "        self.forget_lines()\n        self.call_later(self.handshake_within",
-                "        self.call_later(self.handshake_within",
+                "        self.forget_lines()\n        self.call_while_open(self.handshake_within",
+                "        self.call_while_open(self.handshake_within",
             ),
         ),
         "test_sessions.py",
