@@ -16,7 +16,7 @@ help:
 	@echo 'make containers  install and run the package on booted Debian 12 and 13 (root)'
 	@echo 'make bench     measure beside vsftpd, pure-ftpd and pyftpdlib (root, two cores to itself)'
 	@echo '               WORK=many,scan PEER=ours-1,curl RUNS=3 choose, JSON=FILE keeps all figures,'
-	@echo '               WORK=soak SCANS=20000 sends that many, with failing ones between'
+	@echo '               WORK=soak,soak-tls SCANS=20000 sends so many, with failing ones between'
 	@echo 'make fuzz      feed everything random input for SECONDS=600, and print what was tried;'
 	@echo '               SEED=NUMBER TARGET=NAME plays a failure again'
 	@echo 'make faults    let 32 scanners upload while everything goes wrong, and count (root); to the'

@@ -160,18 +160,19 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--work", default="", help="names with commas; all but farm and soak otherwise"
+        "--work", default="", help="names with commas; all but farm and the soaks otherwise"
     )
     parser.add_argument("--peer", default="", help="names with commas; all otherwise")
     parser.add_argument("--runs", type=_count, default=3, help="default %(default)s")
-    parser.add_argument("--scans", type=_count, default=20_000, help="of the soak, %(default)s")
+    parser.add_argument("--scans", type=_count, default=20_000, help="of a soak, %(default)s")
     parser.add_argument("--json", type=Path, help="write all figures there")
     return parser
 
 
 def _works(names: str, scans: int) -> list[Work]:
     """Raises ValueError."""
-    known = {**WORKS, "soak": soak(scans)}
+    soaks = {work.name: work for work in (soak(scans), soak(scans, tls=True))}
+    known = {**WORKS, **soaks}
     if not names:
         return [work for work in known.values() if work.wanted]
     return [known[name] for name in _chosen(names, "WORK", list(known))]

@@ -133,16 +133,20 @@ def _memory(by: Rows) -> Iterator[Goal]:
     for work, how, limit in (("idle", "plain", 8.0), ("idle-tls", "TLS", 60.0)):
         row = by.get((work, "ours-1"))
         yield Goal(f"an idle session, {how}", row.value if row else None, limit, "kB")
-    row = by.get(("soak", "ours-1"))
-    for figure, what, limit, unit, scale in (
-        ("memory", "memory", _SOAK_GROWTH, "MB", 2**20),
-        ("descriptors", "descriptors", 0.0, "", 1),
-        ("threads", "threads", 0.0, "", 1),
+    for work, what in (("soak", "the soak"), ("soak-tls", "the soak, TLS")):
+        yield from _grown(by.get((work, "ours-1")), what)
+
+
+def _grown(row: Row | None, by_what: str) -> Iterator[Goal]:
+    for figure, limit, unit, scale in (
+        ("memory", _SOAK_GROWTH, "MB", 2**20),
+        ("descriptors", 0.0, "", 1),
+        ("threads", 0.0, "", 1),
     ):
         grown = None
         if row:
             grown = (row.figure(f"{figure}_after") - row.figure(f"{figure}_before")) / scale
-        yield Goal(f"{what} grown by the soak", grown, limit, unit)
+        yield Goal(f"{figure} grown by {by_what}", grown, limit, unit)
 
 
 def _crowd(by: Rows) -> Iterator[Goal]:

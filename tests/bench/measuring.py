@@ -218,7 +218,10 @@ class _Measurement:
         check_count(self._record, arrived, self._work.total)
         patience = Patience(20.0, "")
         with contextlib.suppress(TimeoutError):
-            while program.descriptors() > before["descriptors_before"]:
+            while (
+                program.descriptors() > before["descriptors_before"]
+                or program.threads() > before["threads_before"]
+            ):
                 patience.pause(0.2)
         after = {
             "memory_after": float(program.memory().own),

@@ -102,15 +102,17 @@ def _slow(name: str, title: str, scans: int, parallel_requests: int) -> Work:
     )
 
 
-def soak(scans: int) -> Work:
+def soak(scans: int, tls: bool = False) -> Work:
     """So many scans, and a tenth as many that fail."""
     clients = min(16, scans)
-    title = f"soak: {scans} scans, {scans // 10} that fail"
+    name, how = ("soak-tls", ", TLS") if tls else ("soak", "")
+    title = f"soak{how}: {scans} scans, {scans // 10} that fail"
     return Work(
-        *("soak", title, "scans/s", _OURS, "soak"),
+        *(name, title, "scans/s", _OURS, "soak"),
         clients=clients,
         scans=-(-scans // clients),
         size=20_000,
+        tls=tls,
         interval=2.0,
         wanted=False,
     )
@@ -159,6 +161,7 @@ WORKS: Final = {
             wanted=False,
         ),
         soak(20_000),
+        soak(20_000, tls=True),
     )
 }
 """By name, in the order in which they are done."""
