@@ -242,28 +242,28 @@ def running_double(
     booting: Booting,
     installation: Installation,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[Gateway, OpenSPPDouble, Installed]]:
+) -> Iterator[tuple[DoubledGateway, Installed]]:
     """What `doubled` is."""
     with contextlib.ExitStack() as stack:
         machine = stack.enter_context(booting(installation.configured))
         machine.wait_for_openspp()
         with machine.network():
             double = stack.enter_context(OpenSPPDouble(8069))
-        yield gateway_on(machine, double.url, tmp_path_factory.mktemp("doubled")), double, machine
+        made = gateway_on(machine, double.url, tmp_path_factory.mktemp("doubled"))
+        yield DoubledGateway(made.daemon, made.openspp, made.api, double), machine
 
 
 @pytest.fixture
 def doubled(
     api: str,
-    running_double: tuple[Gateway, OpenSPPDouble, Installed],
+    running_double: tuple[DoubledGateway, Installed],
     request: pytest.FixtureRequest,
 ) -> Iterator[tuple[Gateway, OpenSPPDouble]]:
     """The same with a double in between, which plays what a test wrote."""
-    gateway, double, machine = running_double
+    gateway, machine = running_double
     request.node.stash[_MACHINE] = machine
     with machine.network():
-        yield gateway, double
-        double.scripts.clear()
+        yield gateway, gateway.double
         gateway.check()
 
 
@@ -272,9 +272,7 @@ def played_by_doubles(
     doubled: tuple[Gateway, OpenSPPDouble], request: pytest.FixtureRequest
 ) -> InTurn:
     """The row of a test, played by the double."""
-    gateway, double = doubled
-    before = DoubledGateway(gateway.daemon, gateway.openspp, gateway.api, double)
-    return InTurn(request.cls.play, before)
+    return InTurn(request.cls.play, doubled[0])
 
 
 @pytest.fixture(scope="module")
