@@ -91,10 +91,13 @@ def authenticate(
     try:
         while True:
             progress.attempts += 1
+            began = time.monotonic()
             denied = api.authenticate(credentials, exchange)
             if denied is None:
                 return None
-            if not denied.may_retry or not _again(denied, progress, hear, exchange, waits, until):
+            if not denied.may_retry or not _again(
+                denied, progress, hear, exchange, waits, began, until
+            ):
                 return denied.failure
     except BaseException as error:
         return _defect(error)
@@ -126,6 +129,7 @@ def store(
                 return earlier
         while True:
             progress.attempts += 1
+            began = time.monotonic()
             outcome = api.store(credentials, progress.name, content, exchange)
             if isinstance(outcome, Unsettled) and can_be_asked:
                 progress.doubt = f"{outcome.failure.detail}; OpenSPP does not have it so far"
@@ -142,7 +146,7 @@ def store(
                     return outcome
                 progress.name = name
             elif not outcome.may_retry or not _again(
-                outcome, progress, hear, exchange, waits, until
+                outcome, progress, hear, exchange, waits, began, until
             ):
                 return outcome
     except BaseException as error:
@@ -213,11 +217,16 @@ def _again(
     hear: Hear,
     exchange: Exchange,
     waits: Iterator[float],
+    began: float,
     until: float,
 ) -> bool:
-    """Wait for the next attempt; False: there is to be none."""
-    wait = next(waits)
-    if time.monotonic() + wait >= until:
+    """Wait for the next attempt; False: there is to be none.
+
+    One that takes twice as long as the last, which `began` then, is to find time: cut off by the
+    deadline it would make a certain failure an uncertain one.
+    """
+    wait, now = next(waits), time.monotonic()
+    if now + wait + 2 * (now - began) >= until:
         return False
     progress.failure = denied.failure
     hear(denied.failure)

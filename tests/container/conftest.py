@@ -13,7 +13,7 @@ import pytest
 
 from tests.acceptance.interfaces import SCANNER
 from tests.acceptance.openspp_doubles import DoubledGateway, OpenSPPDouble
-from tests.acceptance.promises import Gateway
+from tests.acceptance.promises import ANSWER_WITHIN, Gateway
 from tests.acceptance.tables import InTurn
 from tests.container.gateways import gateway_on
 from tests.container.installed import CONFIGURATION, Installed, install, installed_on, set_up
@@ -206,8 +206,13 @@ def running_gateway(table_machine: Installed, tmp_path_factory: pytest.TempPathF
 def gateway(
     running_gateway: Gateway, table_machine: Installed, request: pytest.FixtureRequest
 ) -> Iterator[Gateway]:
-    """The installed daemon before the embedded OpenSPP, whose faults stand in names of files."""
+    """The installed daemon before the embedded OpenSPP, whose faults stand in names of files.
+
+    The class of a test may have an `answer_within` of its own.
+    """
     request.node.stash[_MACHINE] = table_machine
+    within = getattr(request.cls, "answer_within", ANSWER_WITHIN)
+    _set_up(table_machine, answer_within=f"{within:g}s")
     with table_machine.network():
         yield running_gateway
         running_gateway.check()
@@ -219,6 +224,14 @@ def played(gateway: Gateway, request: pytest.FixtureRequest) -> InTurn:
     return InTurn(request.cls.play, gateway)
 
 
+def _set_up(machine: Installed, **options: str) -> None:
+    """Set options, and restart the daemon where that changes any."""
+    before = machine.read(CONFIGURATION)
+    machine.configure(**options)
+    if machine.read(CONFIGURATION) != before:
+        machine.systemctl("restart")
+
+
 @pytest.fixture
 def tls_gateway(
     api: str, running_gateway: Gateway, table_machine: Installed, request: pytest.FixtureRequest
@@ -228,10 +241,7 @@ def tls_gateway(
     options = {"close_notify": "log", "check_content": "doubtful", "data_idle": "3s"}
     if option := getattr(request, "param", ""):
         _, name, options[name] = option.split()
-    before = table_machine.read(CONFIGURATION)
-    table_machine.configure(**options)
-    if table_machine.read(CONFIGURATION) != before:
-        table_machine.systemctl("restart")
+    _set_up(table_machine, **options)
     with table_machine.network():
         yield running_gateway
         running_gateway.check()

@@ -8,7 +8,7 @@ import pytest
 
 from openspp_ftpd.delivery import uploads
 from openspp_ftpd.errors import Problem
-from openspp_ftpd.openspp import NotStored
+from openspp_ftpd.openspp import NotStored, Outcome
 from tests.unit.delivering import PROMPTLY, Scanners, deliver, scanning, send, workers
 from tests.unit.fake_openspp import (
     REFUSED,
@@ -85,6 +85,20 @@ class TestTheDeadline:
             scanners.run_for(0.6)
         assert len(openspp.requests) == 1
         assert openspp.documents == []
+
+    def test_no_attempt_begins_that_would_hardly_end_before_it(self, openspp: FakeOpenSPP) -> None:
+        """Cut off behind its last byte it would make a certain failure an uncertain one."""
+
+        def refuses_after_a_while(request: Request) -> Outcome:
+            request.send()
+            request.pause(seconds=0.5)
+            return UNREACHABLE
+
+        openspp.will(refuses_after_a_while, waits_for_its_answer(threading.Event()))
+        with scanning(openspp, answer_within=1.5) as scanners:
+            sending = deliver(scanners)
+        assert sending.failure.problem is Problem.UNREACHABLE
+        assert len(openspp.requests) == 1
 
 
 class TestALateVerdictSettlesTheLedger:
