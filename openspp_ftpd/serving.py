@@ -24,6 +24,7 @@ from openspp_ftpd.ftp.public_address import PublicAddresses
 from openspp_ftpd.ftp.services import Services
 from openspp_ftpd.limits import Counts
 from openspp_ftpd.openspp import api_for
+from openspp_ftpd.openspp.odoo_keys import Expiry
 from openspp_ftpd.openspp.watched import Watched
 from openspp_ftpd.settings import Settings
 from openspp_ftpd.spool import Spool
@@ -224,7 +225,13 @@ class Serving:
         )
         self.figures.openspp_is(settings.openspp.url)
         journal = Journal(settings.log, _log)  # safe in every thread
-        api = api_for(settings.openspp, lambda expiry: journal.warning(expiry.sentence()))
+
+        def tell(user: str, expiry: Expiry | None) -> None:
+            if expiry is not None:
+                journal.warning(expiry.sentence())
+            self.figures.key_expires(user, expiry.sentence() if expiry is not None else "")
+
+        api = api_for(settings.openspp, tell)
         self._openspp = Watched(api, self.figures)
         delivery = Delivery(
             self._openspp,

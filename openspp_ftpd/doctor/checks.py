@@ -10,7 +10,7 @@ from openspp_ftpd import config
 from openspp_ftpd.doctor.findings import Finding, failed, fine, warning
 from openspp_ftpd.doctor.firewall import check_firewall
 from openspp_ftpd.doctor.machine import check_certificate, check_clock, check_spool
-from openspp_ftpd.doctor.openspp import check_openspp
+from openspp_ftpd.doctor.openspp import check_keys, check_openspp
 from openspp_ftpd.doctor.ports import check_ports, check_public_address
 from openspp_ftpd.doctor.service import Unit, check_service
 from openspp_ftpd.settings import Settings
@@ -55,3 +55,5 @@ def steps(settings: Settings, unit: Unit) -> Iterator[Step]:
     yield Step("clock", check_clock)
     yield Step("OpenSPP", lambda: check_openspp(settings.openspp, datetime.now(UTC)))
     yield Step("service", lambda: check_service(unit))
+    if settings.openspp.api == "odoo":
+        yield Step("API keys", check_keys)

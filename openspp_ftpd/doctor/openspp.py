@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,6 +13,7 @@ from openspp_ftpd.doctor.findings import Finding, failed, fine, warning
 from openspp_ftpd.errors import Problem
 from openspp_ftpd.openspp.probe import Probe, probe
 from openspp_ftpd.settings import OpenSPPSettings
+from openspp_ftpd.status import door
 
 SLOW_SECONDS: Final = 2.0
 """An OpenSPP that takes longer for an empty request keeps scanners waiting."""
@@ -48,6 +50,15 @@ def check_openspp(settings: OpenSPPSettings, now: datetime) -> Iterator[Finding]
             )
         else:
             yield fine("OpenSPP's clock", "it agrees with this machine's")
+
+
+def check_keys(socket: str = door.PATH) -> Iterator[Finding]:
+    """The API keys of which the running daemon knows that they expire soon: a key tells only its
+    own user, at a login. A daemon that cannot be asked has another line in the list."""
+    with contextlib.suppress(door.NotRunning, door.NotAnswering, PermissionError):
+        for _, said in sorted(door.ask(socket).openspp.expiring_keys.items()):
+            text, _, mend = said.rpartition(". ")
+            yield warning("API key", text, mend)
 
 
 def judge(settings: OpenSPPSettings, found: Probe) -> Iterator[Finding]:

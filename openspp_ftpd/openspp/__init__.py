@@ -86,14 +86,15 @@ class ProbedApi(Api, Protocol):
 
 
 def api_for(
-    settings: OpenSPPSettings, warn: Callable[[Expiry], None] = lambda expiry: None
+    settings: OpenSPPSettings,
+    tell: Callable[[str, Expiry | None], None] = lambda user, expiry: None,
 ) -> ProbedApi:
     """The interface that `[openspp] api` names. Raises OSError for a bad `ca_file`.
 
-    warn: is told, from any thread, of an API key that expires soon.
+    tell: is told, from any thread, of a user whose API key expires soon, and of one (None) without.
     """
     if settings.api != "odoo":
         return ScannerApi(settings)
     from openspp_ftpd.openspp.odoo import OdooApi  # most have no use for it, and it is the larger
 
-    return OdooApi(settings, warn)
+    return OdooApi(settings, tell)

@@ -65,17 +65,17 @@ class OdooApi:
     def __init__(
         self,
         settings: OpenSPPSettings,
-        warn: Callable[[Expiry], None] = lambda expiry: None,
+        tell: Callable[[str, Expiry | None], None] = lambda user, expiry: None,
         new_id: Callable[[], RequestId] = _new_id,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Raises OSError for a `ca_file` that cannot be used.
 
-        warn: is told, from any thread, of a key that expires soon. new_id: makes the id of a
+        tell: see `api_for`. new_id: makes the id of a
         JSON-RPC request. clock: monotonic seconds.
         """
         self._server = OdooServer(settings, new_id)
-        self._warn = warn
+        self._tell = tell
         self._clock = clock
         self._places = Places(secrets.token_bytes(64))
         self._directories = Directories(self._server, settings)
@@ -335,8 +335,8 @@ class OdooApi:
         said = self._server.call(credentials, place.uid, question(), exchange)
         today = datetime.now(UTC)
         expiry = next_expiry(credentials.user, said.value, today)
-        if expiry is not None and expiry.soon(today):
-            self._warn(expiry)
+        if isinstance(said.value, list):
+            self._tell(credentials.user, expiry if expiry and expiry.soon(today) else None)
 
     def _may_not_store(self) -> Failure:
         detail = (

@@ -20,6 +20,7 @@ LOGIN_RESULTS: Final = ("accepted", "wrong_password", "not_a_scanner_user", "una
 SCAN_RESULTS: Final = ("stored", "refused", "failed", "cut", "not_kept")
 
 _CUT: Final = frozenset({Problem.CUT, Problem.ABORTED, Problem.STALLED, Problem.TLS_FAILED})
+_MOST_KEYS: Final = 200
 _LONGEST: Final = 255  # characters of a text; what a client sends can be much longer
 _LOGIN_PROBLEMS: Final = {
     Problem.WRONG_PASSWORD: "wrong_password",
@@ -46,6 +47,7 @@ class Figures:
         self._requests: dict[str, Counter[str]] = {}
         self._seconds: dict[str, Histogram] = {}
         self._asked_of = ""
+        self._expiring_keys: dict[str, str] = {}
 
     # -- sessions, logins and scans
 
@@ -130,6 +132,7 @@ class Figures:
             if self._asked_of != url:
                 self._asked_of = url
                 self._openspp = OpenSPP()
+                self._expiring_keys = {}
 
     def openspp_answered(self, kind: str, seconds: float) -> None:
         """A request ("login", "upload", "probe") was answered as it should be, or refused by
@@ -151,6 +154,15 @@ class Figures:
         """The daemon gave a request up: the scanner left, or its time was over."""
         with self._lock:
             self._request(kind, "given_up")
+
+    def key_expires(self, user: str, sentence: str) -> None:
+        """A user's API key expires soon, in the administrator's words; "": it does not."""
+        with self._lock:
+            self._expiring_keys.pop(user, None)
+            if sentence:
+                self._expiring_keys[user] = sentence
+            if len(self._expiring_keys) > _MOST_KEYS:
+                del self._expiring_keys[next(iter(self._expiring_keys))]
 
     def _request(self, kind: str, result: str) -> None:
         self._requests.setdefault(kind, Counter())[result] += 1
@@ -179,6 +191,7 @@ class Figures:
                     url=self._asked_of,
                     requests={kind: dict(counts) for kind, counts in self._requests.items()},
                     seconds=dict(self._seconds),
+                    expiring_keys=dict(self._expiring_keys),
                 ),
                 logins=dict(self._logins),
                 scans=dict(self._scans),

@@ -37,7 +37,7 @@ class Gathering:
         absent = [each for started, each in self._last.items() if started not in there]
         if self._ended is not None:
             absent.append(self._ended)
-        counted = [replace(snapshot, facts=Facts()) for snapshot in absent]
+        counted = [_only_counts(snapshot) for snapshot in absent]
         both = merge([own, *there.values(), *counted])
         return replace(
             both,
@@ -46,3 +46,9 @@ class Gathering:
             facts=replace(both.facts, state=own.facts.state),
             openspp=replace(both.openspp, url=own.openspp.url),
         )
+
+
+def _only_counts(snapshot: Snapshot) -> Snapshot:
+    """Without what was the case: of a worker that is gone nothing is."""
+    openspp = replace(snapshot.openspp, expiring_keys={})
+    return replace(snapshot, facts=Facts(), openspp=openspp)

@@ -73,6 +73,7 @@ class OpenSPP:
     trouble: str = ""  # what was wrong the last time
     requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # by kind and result
     seconds: Mapping[str, Histogram] = field(default_factory=dict)  # by kind, of those answered
+    expiring_keys: Mapping[str, str] = field(default_factory=dict)  # by user: what to be told
 
     @property
     def answers(self) -> bool | None:
@@ -182,6 +183,7 @@ def _merged_openspp(parts: Sequence[OpenSPP]) -> OpenSPP:
             kind: _together([part.seconds[kind] for part in parts if kind in part.seconds])
             for kind in sorted({kind for part in parts for kind in part.seconds})
         },
+        expiring_keys={user: said for part in parts for user, said in part.expiring_keys.items()},
     )
 
 

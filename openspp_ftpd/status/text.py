@@ -64,6 +64,7 @@ def report(snapshot: Snapshot) -> str:
         days = int((facts.certificate_expires - now) // 86400)
         left = f"{_many(days, 'day')} left" if days >= 0 else "EXPIRED: renew it, then reload"
         lines.append(f"Certificate until {_date(facts.certificate_expires)}, {left}")
+    lines += snapshot.openspp.expiring_keys.values()
     lines += ["", "Last scans", *_table(snapshot.last_scans, now)]
     lines += ["", "Last failures", *_table(snapshot.last_failures, now)]
     return "\n".join(lines)

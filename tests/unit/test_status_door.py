@@ -12,11 +12,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from openspp_ftpd import cli
+from openspp_ftpd.doctor.findings import Level
+from openspp_ftpd.doctor.openspp import check_keys
+from openspp_ftpd.openspp.odoo_keys import Expiry
 from openspp_ftpd.status import door
 from openspp_ftpd.status.snapshot import KEPT, Entry, Facts, OpenSPP, Snapshot
 
@@ -55,6 +59,25 @@ def answering(path: Path, state: Snapshot = STATE) -> Iterator[None]:
         listening.shutdown(socket.SHUT_RDWR)
         thread.join()
         listening.close()
+
+
+class TestCheckOfApiKeys:
+    def test_tells_what_the_daemon_knows(self, place: Path) -> None:
+        expiry = Expiry("Dr. Alice", datetime(2026, 11, 25, 9, 0), certain=True)
+        state = replace(STATE, openspp=OpenSPP(expiring_keys={"Dr. Alice": expiry.sentence()}))
+        with answering(place, state):
+            (finding,) = check_keys(str(place))
+        assert finding.level is Level.WARNING
+        assert finding.text == (
+            "The API key of Dr. Alice in OpenSPP expires on 2026-11-25 at 09:00 UTC; after that the"
+            " scanner cannot log in"
+        )
+        assert finding.mend.startswith("Make a new one in OpenSPP")
+
+    def test_says_nothing_where_all_is_well_or_nobody_can_be_asked(self, place: Path) -> None:
+        with answering(place):
+            assert list(check_keys(str(place))) == []
+        assert list(check_keys(str(place))) == []
 
 
 class TestDoor:

@@ -237,6 +237,26 @@ class TestOpenSPP:
         assert counted.now().openspp.answers is None
         assert counted.now().openspp.url == "https://two"
 
+    def test_keys_that_expire_are_known_until_they_do_not_or_openspp_is_another(self) -> None:
+        counted = Counted()
+        counted.figures.openspp_is("https://one")
+        counted.figures.key_expires("alice", "Soon.")
+        counted.figures.key_expires("frank", "")
+        assert counted.now().openspp.expiring_keys == {"alice": "Soon."}
+        counted.figures.key_expires("alice", "")
+        assert counted.now().openspp.expiring_keys == {}
+        counted.figures.key_expires("alice", "Soon.")
+        counted.figures.openspp_is("https://two")
+        assert counted.now().openspp.expiring_keys == {}
+
+    def test_of_many_such_keys_the_last_are_known(self) -> None:
+        counted = Counted()
+        for number in range(300):
+            counted.figures.key_expires(f"user{number}", "Soon.")
+        known = counted.now().openspp.expiring_keys
+        assert len(known) == 200
+        assert "user299" in known
+
 
 def test_no_count_is_lost_where_many_threads_count() -> None:
     figures = Figures()

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 
+from openspp_ftpd.openspp.odoo_keys import Expiry
 from openspp_ftpd.status.snapshot import Entry, Facts, OpenSPP, Snapshot
 from openspp_ftpd.status.text import report, sentence
 
@@ -97,6 +98,12 @@ class TestReport:
         )
         assert "2026-11-21 12:00  clerk  192.0.2.7" in table[1]
         assert "wrong password  530 Wrong." in table[1]
+
+    def test_keys_that_expire_are_told(self) -> None:
+        expiry = Expiry("alice", datetime(2026, 11, 25, 9, 0), certain=True)
+        state = replace(WELL.openspp, expiring_keys={"alice": expiry.sentence()})
+        told = report(replace(WELL, openspp=state))
+        assert "The API key of alice in OpenSPP expires on 2026-11-25 at 09:00 UTC" in told
 
     def test_nothing_yet_is_said(self) -> None:
         assert report(WELL).count("  none since the start") == 2

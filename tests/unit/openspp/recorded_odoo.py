@@ -179,6 +179,7 @@ class Desk:
     def __init__(self, odoo: Odoo, server: ScriptedServer, **settings: Any) -> None:
         self.odoo = odoo
         self.clock = Clock()
+        self.told: list[tuple[str, Expiry | None]] = []
         self.warned: list[Expiry] = []
         values = {"api": "odoo", "database": f"spp{odoo.server[4:]}"}
         self.settings = OpenSPPSettings(
@@ -188,9 +189,12 @@ class Desk:
 
     def another_process(self) -> OdooApi:
         """One that remembers nothing."""
-        return OdooApi(
-            self.settings, self.warned.append, new_id=lambda: 1, clock=lambda: self.clock.now
-        )
+        return OdooApi(self.settings, self._told, new_id=lambda: 1, clock=lambda: self.clock.now)
+
+    def _told(self, user: str, expiry: Expiry | None) -> None:
+        self.told.append((user, expiry))
+        if expiry is not None:
+            self.warned.append(expiry)
 
     def login(self, credentials: Credentials = ALICE) -> Any:
         return self.api.authenticate(credentials, Exchange())

@@ -79,7 +79,7 @@ class TestTheWarning:
     def test_not_earlier(self) -> None:
         with desk("odoo19", keys=soon(8)) as gateway:
             assert gateway.login() is None
-            assert gateway.warned == []
+            assert gateway.told == [("alice", None)]
 
     def test_odoo_17_is_not_asked_for_its_keys_never_expire(self) -> None:
         with desk("odoo17") as gateway:
@@ -90,7 +90,7 @@ class TestTheWarning:
     def test_a_refused_question_keeps_nobody_out(self) -> None:
         with desk("odoo19", keys="j6 no rights (bob) read") as gateway:
             assert gateway.login() is None
-            assert gateway.warned == []
+            assert gateway.told == []
 
     def test_it_can_be_asked_for(self) -> None:
         with desk("odoo19", keys=soon(3)) as gateway:
