@@ -71,8 +71,7 @@ class OdooApi:
     ) -> None:
         """Raises OSError for a `ca_file` that cannot be used.
 
-        tell: see `api_for`. new_id: makes the id of a
-        JSON-RPC request. clock: monotonic seconds.
+        tell: see `api_for`. new_id: makes the id of a JSON-RPC request. clock: monotonic seconds.
         """
         self._server = OdooServer(settings, new_id)
         self._tell = tell
